@@ -159,7 +159,7 @@ pub fn response(id: Option<&RequestId>, time_ms: Option<u64>, window_ms: Option<
     }
     let mut meta = Map::new();
     if let Some(window) = window_ms {
-        meta.insert("window_ms".to_owned(), json!(window.round()));
+        meta.insert("window_ms".to_owned(), json!(window.round() as u64));
     }
     if let Some(total) = answer.total {
         meta.insert("total".to_owned(), json!(total));
@@ -328,7 +328,7 @@ mod tests {
         let message: Value = serde_json::from_str(&format!("{head}[]}}")).unwrap();
         assert_eq!(
             message,
-            json!({"type": "response", "id": 7, "time": 17, "meta": {"window_ms": 1000.0, "total": 3}, "data": []})
+            json!({"type": "response", "id": 7, "time": 17, "meta": {"window_ms": 1000, "total": 3}, "data": []})
         );
     }
 

@@ -1,23 +1,14 @@
 //! The filter language, one for every face.
 //!
-//! A filter is a list of terms separated by spaces; a row passes when every term holds.
-//!
-//! | term | holds when |
-//! |---|---|
-//! | `word`, `"two words"` | one of the searched fields contains it, upper and lower case alike |
-//! | `field=value` `field!=value` | the field is (is not) exactly that, upper and lower case alike |
-//! | `field~value` | the field contains it |
-//! | `field>5` `>=` `<` `<=` | the number compares so; `k`, `m`, `g`, `t` after a number mean 2^10, 2^20, 2^30, 2^40 |
-//! | `field=null` `field!=null` | the value is not known (is known) |
-//! | `!term` | the term does not hold |
-//!
-//! An unknown value passes no comparison but `=null`. Pairs compare as they sort: `cpu_times` by their sum,
-//! `memory_info` by its first number. A literal `=`, `<`, `>`, `~` or `!` goes between quotes.
+#![doc = include_str!("filter.md")]
 
 use crate::data::access::Viewer;
 use crate::error::{ApiError, did_you_mean, nearest};
 use crate::rows::{Field, Row, field};
 use crate::value::Value;
+
+/// The language, for people: the reference prints it.
+pub const GRAMMAR: &str = include_str!("filter.md");
 
 /// A parsed filter for rows of one kind.
 #[derive(Debug)]

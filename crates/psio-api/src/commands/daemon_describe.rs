@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::params::NoParams;
 use crate::registry;
 use crate::reply::One;
-use crate::schema;
+use crate::schema::Describer;
 
 /// Every command with its schema, access, documentation and examples; the version of the protocol and its features.
 /// Source: psiod itself.
@@ -82,26 +82,26 @@ impl Read for DaemonDescribe {
 }
 
 fn describe() -> Description {
-    let mut generator = schema::generator();
-    let commands = registry::COMMANDS.iter().map(|command| describe_command(command, &mut generator)).collect();
+    let mut describer = Describer::new();
+    let commands = registry::COMMANDS.iter().map(|command| describe_command(command, &mut describer)).collect();
     Description {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         features: FEATURES.to_vec(),
         commands,
-        definitions: Value::Object(generator.take_definitions(true)),
+        definitions: Value::Object(describer.definitions()),
     }
 }
 
-fn describe_command(command: &Command, generator: &mut schemars::SchemaGenerator) -> CommandDescription {
+fn describe_command(command: &Command, describer: &mut Describer) -> CommandDescription {
     CommandDescription {
         name: command.name,
         kind: command.kind,
         access: command.access,
         doc: command.doc(),
         key: command.key.map(<[_]>::to_vec),
-        params: (command.params_schema)(generator).to_value(),
-        reply: (command.reply_schema)(generator).to_value(),
+        params: describer.params(command),
+        reply: describer.reply(command),
         examples: (command.examples)(),
     }
 }
