@@ -1,0 +1,238 @@
+//! Answers, made once and shared: everybody who asks the same of the same two samples and may see the same gets the
+//! same bytes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use psio_api::command::Prepared;
+use psio_api::data::access::Viewer;
+use psio_api::data::moment::Moment;
+use psio_api::data::topics::Topics;
+use psio_api::data::view::View;
+use psio_api::envelope::{self, RequestId};
+use psio_api::error::ApiError;
+use psio_api::reply::Rendered;
+
+use crate::ring::{Ring, ViewKey};
+use crate::server::Outgoing;
+
+/// Answers kept, at most. They are dropped when newer samples come anyway.
+const MAX_KEPT: usize = 64;
+
+/// A question: the command and its parameters, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// Name of the command.
+    pub command: &'static str,
+    /// Its parameters; empty when there are none.
+    pub params: Box<str>,
+    /// Whom the answer is for.
+    pub viewer: Viewer,
+}
+
+/// An answer whose bytes are shared.
+#[derive(Debug)]
+pub struct Answer {
+    rendered: Rendered,
+    data: Bytes,
+    without_id: Bytes,
+    time_ms: Option<u64>,
+    window_ms: Option<f64>,
+}
+
+impl Answer {
+    fn new(mut rendered: Rendered, view: &View, topics: Topics) -> Self {
+        let data = Bytes::from(std::mem::take(&mut rendered.json));
+        let opening = envelope::response(None, None, None, &rendered);
+        let parts = [Bytes::from(opening), data.clone(), Bytes::from_static(envelope::RESPONSE_END.as_bytes())];
+        // Small answers are framed whole, so that a batch of them is a few copies; large ones share their data.
+        Self {
+            without_id: if data.len() <= SMALL { Outgoing::text(parts).into_frame() } else { Bytes::new() },
+            data,
+            time_ms: view.now.newest(topics).map(|at| at.wall_ms),
+            window_ms: view.window(topics).map(|window| window.as_secs_f64() * 1e3),
+            rendered,
+        }
+    }
+
+    /// The message that answers the request with this id.
+    pub fn message(&self, id: Option<&RequestId>) -> Outgoing {
+        if id.is_none() && !self.without_id.is_empty() {
+            return Outgoing::preframed(self.without_id.clone());
+        }
+        let opening = envelope::response(id, self.time_ms, self.window_ms, &self.rendered);
+        let end = Bytes::from_static(envelope::RESPONSE_END.as_bytes());
+        Outgoing::text([Bytes::from(opening), self.data.clone(), end])
+    }
+}
+
+const SMALL: usize = 4096;
+
+/// The answers and views made of the newest samples.
+#[derive(Debug, Default)]
+pub struct Answers {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// How many samples the ring had taken when this was last cleared of what is outdated.
+    pushes: u64,
+    views: HashMap<ViewKey, View>,
+    answers: HashMap<(ViewKey, Question), Arc<Answer>>,
+}
+
+impl Answers {
+    /// The view of the newest samples of these topics, for somebody who was told of earlier ones.
+    pub fn view(&self, ring: &Ring, topics: Topics, told: &mut Told, viewer: Viewer) -> (ViewKey, View) {
+        let now = ring.newest(topics);
+        let base = ring.base(topics, &now, told.advance(now.newest(topics.with_rates())));
+        let key = ViewKey::of(&now, &base);
+        let mut kept = self.kept();
+        kept.forget_outdated(ring);
+        let view = kept.views.entry(key).or_insert_with(|| View::new(Arc::new(now), Arc::new(base), viewer));
+        (key, view.for_viewer(viewer))
+    }
+
+    /// The answer, from what is kept or made now.
+    pub fn answer(
+        &self,
+        question: &Question,
+        key: ViewKey,
+        command: &dyn Prepared,
+        view: &View,
+    ) -> Result<Arc<Answer>, ApiError> {
+        let key = (key, question.clone());
+        if let Some(answer) = self.kept().answers.get(&key) {
+            return Ok(answer.clone());
+        }
+        let answer = Arc::new(Self::fresh(command, view)?);
+        let mut kept = self.kept();
+        kept.make_room();
+        kept.answers.insert(key, answer.clone());
+        Ok(answer)
+    }
+
+    /// An answer that is not shared.
+    pub fn fresh(command: &dyn Prepared, view: &View) -> Result<Answer, ApiError> {
+        Ok(Answer::new(command.run(view)?, view, command.needs()))
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn forget_outdated(&mut self, ring: &Ring) {
+        if self.pushes != ring.pushes() {
+            self.pushes = ring.pushes();
+            self.views.retain(|key, _| key.is_newest(ring));
+            self.answers.retain(|(key, _), _| key.is_newest(ring));
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.answers.len() >= MAX_KEPT {
+            self.answers.clear();
+        }
+    }
+}
+
+/// What one asker was last told of by one command, so that their next window begins there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    last: Option<Moment>,
+    before_last: Option<Moment>,
+}
+
+impl Told {
+    /// They are told of `now`; from which earlier telling their window runs. Telling of the same sample again does
+    /// not shorten it.
+    fn advance(&mut self, now: Option<Moment>) -> Option<Moment> {
+        if now.is_some() && self.last != now {
+            *self = Self { last: now, before_last: self.last };
+        }
+        self.before_last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use psio_api::command::Run;
+    use psio_api::data::access::Access;
+    use psio_api::{example_machine, registry};
+
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment { since_boot_ns: ms * 1_000_000, wall_ms: ms }
+    }
+
+    fn ring_with(view: &View) -> Ring {
+        let mut ring = Ring::default();
+        for snapshot in [&view.base, &view.now] {
+            for topic in Topics::each() {
+                ring.push(topic, snapshot, Instant::now(), Duration::ZERO);
+            }
+        }
+        ring
+    }
+
+    fn ask(answers: &Answers, ring: &Ring, name: &'static str, viewer: Viewer) -> Arc<Answer> {
+        let Run::Read(prepare) = registry::find(name).unwrap().run else { panic!("{name} reads") };
+        let command = prepare(serde_json::Map::new()).unwrap();
+        let (key, view) = answers.view(ring, command.needs(), &mut Told::default(), viewer);
+        let question = Question { command: name, params: Box::default(), viewer };
+        answers.answer(&question, key, command.as_ref(), &view).unwrap()
+    }
+
+    #[test]
+    fn the_same_question_about_the_same_samples_is_answered_once() {
+        let (answers, ring) = (Answers::default(), ring_with(&example_machine::view()));
+        let first = ask(&answers, &ring, "process.getall", Viewer::STRANGER);
+        assert!(Arc::ptr_eq(&first, &ask(&answers, &ring, "process.getall", Viewer::STRANGER)));
+    }
+
+    #[test]
+    fn an_answer_is_not_shared_with_another_viewer() {
+        let (answers, ring) = (Answers::default(), ring_with(&example_machine::view()));
+        let owner = Viewer { access: Access::Inspect, uid: Some(0) };
+        let first = ask(&answers, &ring, "process.getall", owner);
+        assert!(!Arc::ptr_eq(&first, &ask(&answers, &ring, "process.getall", Viewer::STRANGER)));
+    }
+
+    #[test]
+    fn an_answer_outlives_new_samples_of_other_topics_only() {
+        let view = example_machine::view();
+        let (answers, mut ring) = (Answers::default(), ring_with(&view));
+        let (cpus, memory) = (
+            ask(&answers, &ring, "cpu.getall", Viewer::STRANGER),
+            ask(&answers, &ring, "memory.getall", Viewer::STRANGER),
+        );
+        let mut newer = (*view.now).clone();
+        let sample = Arc::make_mut(newer.memory.as_mut().unwrap());
+        sample.at = sample.at.later(Duration::from_secs(1));
+        ring.push(Topics::MEMORY, &newer, Instant::now(), Duration::ZERO);
+        assert!(Arc::ptr_eq(&cpus, &ask(&answers, &ring, "cpu.getall", Viewer::STRANGER)));
+        assert!(!Arc::ptr_eq(&memory, &ask(&answers, &ring, "memory.getall", Viewer::STRANGER)));
+    }
+
+    #[test]
+    fn a_window_runs_from_what_was_told_last() {
+        let mut told = Told::default();
+        assert_eq!(told.advance(Some(at(1_000))), None);
+        assert_eq!(told.advance(Some(at(2_000))), Some(at(1_000)));
+    }
+
+    #[test]
+    fn asking_twice_about_the_same_sample_keeps_the_window() {
+        let mut told = Told::default();
+        told.advance(Some(at(1_000)));
+        told.advance(Some(at(2_000)));
+        assert_eq!(told.advance(Some(at(2_000))), Some(at(1_000)));
+    }
+}

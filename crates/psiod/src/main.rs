@@ -1,0 +1,7 @@
+//! psiod in the foreground.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    psiod::main(std::env::args_os())
+}

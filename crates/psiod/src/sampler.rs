@@ -1,0 +1,236 @@
+//! The one thread that reads the machine. Everybody who asks at about the same time shares what it read; while nobody
+//! asks it sleeps.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use psio_api::data::details::Details;
+use psio_api::data::moment::Moment;
+use psio_api::data::process::ProcessId;
+use psio_api::data::snapshot::{Sample, Snapshot};
+use psio_api::data::topics::Topics;
+use psio_api::error::ApiError;
+use psio_probe::{ProbeError, Source};
+use tokio::sync::oneshot;
+use tracing::{debug, warn};
+
+use crate::ring::{MIN_WINDOW, Ring};
+use crate::stats::Stats;
+
+/// What can be asked of the sampler. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    ring: Arc<Mutex<Ring>>,
+    asks: mpsc::Sender<Ask>,
+}
+
+enum Ask {
+    Sample { topics: Topics, done: oneshot::Sender<Result<(), ApiError>> },
+    Details { processes: Vec<ProcessId>, done: oneshot::Sender<Details> },
+}
+
+impl Sampler {
+    /// Starts the thread. It takes a first sample at once, so that the first client finds something to measure from.
+    pub fn start(source: Box<dyn Source>, stats: Arc<Stats>) -> std::io::Result<Self> {
+        let (asks, inbox) = mpsc::channel();
+        let ring = Arc::<Mutex<Ring>>::default();
+        let thread =
+            Thread { source, stats, ring: ring.clone(), inbox, waiting: Vec::new(), complaints: HashMap::new() };
+        std::thread::Builder::new().name("sampler".to_owned()).spawn(|| thread.run())?;
+        Ok(Self { ring, asks })
+    }
+
+    /// The samples so far.
+    pub fn ring(&self) -> MutexGuard<'_, Ring> {
+        lock(&self.ring)
+    }
+
+    /// Whether these topics can be told at once: sampled lately, and with a base for their rates.
+    pub fn is_fresh(&self, topics: Topics) -> bool {
+        let ring = self.ring();
+        let now = Instant::now();
+        Topics::each().filter(|&topic| topics.contains(topic)).all(|topic| {
+            let series = ring.series(topic);
+            let young = series.newest_taken().is_some_and(|taken| now - taken <= series.max_age());
+            young && (topic.with_rates().is_empty() || series.has_base())
+        })
+    }
+
+    /// Waits until the topics are sampled, together with everybody else who waits for them.
+    pub async fn sampled(&self, topics: Topics) -> Result<(), ApiError> {
+        let (done, answer) = oneshot::channel();
+        self.ask(Ask::Sample { topics, done })?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Reads the dear fields of the given processes.
+    pub async fn details(&self, processes: Vec<ProcessId>) -> Result<Details, ApiError> {
+        let (done, answer) = oneshot::channel();
+        self.ask(Ask::Details { processes, done })?;
+        answer.await.map_err(|_| stopped())
+    }
+
+    fn ask(&self, ask: Ask) -> Result<(), ApiError> {
+        self.asks.send(ask).map_err(|_| stopped())
+    }
+}
+
+fn stopped() -> ApiError {
+    ApiError::unavailable("the sampler has stopped; psiod is going down or needs a restart")
+}
+
+fn lock(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
+    // The ring is whole between any two of its methods, so a panic elsewhere leaves it usable.
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Thread {
+    source: Box<dyn Source>,
+    stats: Arc<Stats>,
+    ring: Arc<Mutex<Ring>>,
+    inbox: Receiver<Ask>,
+    waiting: Vec<Waiting>,
+    /// The last error of each topic, so that one that repeats is logged once.
+    complaints: HashMap<Topics, String>,
+}
+
+/// Somebody who asked, and what they still wait for.
+struct Waiting {
+    /// Topics still missing, each with the oldest moment at which a sample of it may have been taken.
+    missing: Vec<(Topics, Instant)>,
+    asked: Instant,
+    done: oneshot::Sender<Result<(), ApiError>>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        self.sample(Topics::CPU | Topics::PROCESSES | Topics::DAEMON);
+        loop {
+            let asked = match self.next_due() {
+                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())),
+            };
+            match asked {
+                Ok(ask) => self.accept(ask),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return debug!("the sampler has nobody left to serve"),
+            }
+            // Whoever asked meanwhile shares the samples that are taken next.
+            while let Ok(ask) = self.inbox.try_recv() {
+                self.accept(ask);
+            }
+            self.sample_what_is_due();
+        }
+    }
+
+    fn accept(&mut self, ask: Ask) {
+        match ask {
+            Ask::Details { processes, done } => {
+                // The asker may have gone; nobody else wants it then.
+                let _ = done.send(self.source.details(&processes));
+            }
+            Ask::Sample { topics, done } => {
+                let asked = Instant::now();
+                let ring = lock(&self.ring);
+                let missing = Topics::each()
+                    .filter(|&topic| topics.contains(topic))
+                    .map(|topic| (topic, asked.checked_sub(ring.series(topic).max_age()).unwrap_or(asked)))
+                    .collect();
+                self.waiting.push(Waiting { missing, asked, done });
+            }
+        }
+    }
+
+    /// Takes the samples whose time has come and answers those they complete, until nothing is due.
+    fn sample_what_is_due(&mut self) {
+        loop {
+            self.answer_the_satisfied();
+            let now = self.source.now();
+            let due = self.missing().filter(|&topic| self.due_in(topic, now).is_zero());
+            let due = due.fold(Topics::NONE, |due, topic| due | topic);
+            if due.is_empty() {
+                return;
+            }
+            self.sample(due);
+        }
+    }
+
+    fn missing(&self) -> impl Iterator<Item = Topics> {
+        self.waiting.iter().flat_map(|waiting| &waiting.missing).map(|&(topic, _)| topic)
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let now = self.source.now();
+        self.missing().map(|topic| Instant::now() + self.due_in(topic, now)).min()
+    }
+
+    /// How long to wait before a sample of the topic is worth taking. A topic with rates whose samples are all
+    /// younger than the shortest window waits until one is old enough to measure from.
+    fn due_in(&self, topic: Topics, now: Moment) -> Duration {
+        if topic.with_rates().is_empty() { Duration::ZERO } else { lock(&self.ring).series(topic).base_ready(now) }
+    }
+
+    fn sample(&mut self, topics: Topics) {
+        for topic in Topics::each().filter(|&topic| topics.contains(topic)) {
+            let started = Instant::now();
+            match self.read(topic) {
+                Ok(sample) => {
+                    self.complaints.remove(&topic);
+                    lock(&self.ring).push(topic, &sample, started, started.elapsed());
+                }
+                Err(error) => self.fail(topic, &error),
+            }
+        }
+    }
+
+    fn read(&mut self, topic: Topics) -> Result<Snapshot, ProbeError> {
+        if topic == Topics::DAEMON {
+            let value = self.stats.sample(self.source.as_ref());
+            let daemon = Some(Arc::new(Sample { at: self.source.now(), value }));
+            return Ok(Snapshot { daemon, ..Snapshot::default() });
+        }
+        self.source.sample(topic)
+    }
+
+    /// Tells everybody who waits for the topic that it cannot be had.
+    fn fail(&mut self, topic: Topics, error: &ProbeError) {
+        let message = error.to_string();
+        if self.complaints.get(&topic) != Some(&message) {
+            warn!("{message}");
+            self.complaints.insert(topic, message.clone());
+        }
+        let (failed, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.missing.iter().any(|&(missing, _)| missing == topic));
+        self.waiting = waiting;
+        for Waiting { done, .. } in failed {
+            let _ = done.send(Err(ApiError::unavailable(message.clone())));
+        }
+    }
+
+    fn answer_the_satisfied(&mut self) {
+        let ring = lock(&self.ring);
+        for waiting in &mut self.waiting {
+            let asked = waiting.asked;
+            waiting.missing.retain(|&(topic, not_before)| {
+                let series = ring.series(topic);
+                let Some(taken) = series.newest_taken().filter(|&taken| taken >= not_before) else { return true };
+                // A machine that stands still (a recording) never has a base: a second reading is all one can do.
+                let has_rates = topic.with_rates().is_empty() || series.has_base();
+                !has_rates && taken < asked + MIN_WINDOW
+            });
+        }
+        let (satisfied, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.missing.is_empty());
+        drop(ring);
+        self.waiting = waiting;
+        for Waiting { done, .. } in satisfied {
+            let _ = done.send(Ok(()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

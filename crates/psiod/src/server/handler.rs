@@ -1,0 +1,107 @@
+//! What the transport asks of the program behind it: a handler per connection, an answer per message.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+use super::outgoing::Outgoing;
+
+/// The program that a [`Server`](super::Server) serves.
+pub trait Application: Send + Sync + 'static {
+    /// A handler for a WebSocket connection that has just been opened.
+    fn connect(&self, peer: &Peer) -> Box<dyn Handler>;
+
+    /// What `GET /healthz` answers.
+    fn health(&self) -> Health;
+}
+
+/// Answers the messages of one connection. Dropped when the connection ends, its pending answers with it.
+///
+/// What the daemon sends unasked (subscriptions) will enter here too, as a polled method beside `message`
+/// with an empty default, drained by the transport where it collects pending answers.
+pub trait Handler: Send {
+    /// Answers one message. Called on the connection's own task: what takes long belongs in [`Answer::later`].
+    fn message(&mut self, message: Message<'_>) -> Answer;
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The address the connection came from.
+    pub address: SocketAddr,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self { address }
+    }
+}
+
+/// A whole message as it arrived, unmasked, at most [`Limits::max_message`](super::Limits) bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text frame's payload, valid UTF-8.
+    Text(&'a str),
+    /// A binary frame's payload.
+    Binary(&'a [u8]),
+}
+
+/// Whether an answer may overtake others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// It leaves after every earlier `Kept` answer of the connection: a request without an id.
+    Kept,
+    /// It leaves as soon as it is ready: a request with an id.
+    Free,
+}
+
+/// The answer to one message.
+pub struct Answer {
+    pub(super) order: Order,
+    pub(super) when: When,
+}
+
+pub(super) enum When {
+    Now(Outgoing),
+    Later(BoxFuture<'static, Outgoing>),
+}
+
+impl Answer {
+    /// An answer that is there already. If its order is kept and an earlier one is pending, it waits its turn.
+    pub fn now(order: Order, message: Outgoing) -> Self {
+        Self { order, when: When::Now(message) }
+    }
+
+    /// An answer that `future` will give.
+    pub fn later(order: Order, future: impl Future<Output = Outgoing> + Send + 'static) -> Self {
+        Self { order, when: When::Later(Box::pin(future)) }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when = match self.when {
+            When::Now(_) => "now",
+            When::Later(_) => "later",
+        };
+        write!(f, "Answer({:?}, {when})", self.order)
+    }
+}
+
+/// The body of `/healthz`: how `psio` recognises a running daemon.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Health {
+    /// The program's name, `psiod`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Its process id.
+    pub pid: u32,
+    /// The protocol version spoken on the WebSocket.
+    pub protocol: u32,
+    /// Seconds since it started.
+    pub uptime: f64,
+}

@@ -1,0 +1,152 @@
+//! Routes requests: the WebSocket and the UI at `/`, `/healthz`, the UI's files, and whatever the daemon adds.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, Method, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+
+use super::admission::admit_request;
+use super::handler::{Application, Peer};
+use super::transport::{self, Limits};
+use super::{assets, handshake};
+use crate::text::escape_controls;
+
+/// What every answer says about how a browser may use it. There is no CORS header on purpose: no page from
+/// elsewhere may read anything.
+const PROTECTION: [(HeaderName, &str); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+         frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// What all connections of a server share.
+pub(super) struct Shared {
+    pub application: Arc<dyn Application>,
+    pub limits: Limits,
+    pub shutdown: watch::Receiver<bool>,
+    alive: mpsc::WeakSender<std::convert::Infallible>,
+}
+
+impl Shared {
+    pub fn new(
+        application: Arc<dyn Application>,
+        limits: Limits,
+        shutdown: watch::Receiver<bool>,
+        alive: mpsc::WeakSender<std::convert::Infallible>,
+    ) -> Self {
+        Self { application, limits, shutdown, alive }
+    }
+}
+
+pub(super) fn router(shared: &Arc<Shared>, extra: Router) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .with_state(Arc::clone(shared))
+        .merge(extra)
+        .merge(assets::routes())
+        .fallback(not_found)
+        .layer(from_fn_with_state(Arc::clone(shared), front))
+}
+
+/// Stands before every route: judges the request, opens WebSockets, protects the answer.
+async fn front(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (head, body) = request.into_parts();
+    if let Err(refusal) = admit_request(&head) {
+        tracing::debug!(address = %peer.address, %refusal, "refused");
+        return protect((StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response());
+    }
+    let path = head.uri.path().to_owned();
+    let request = Request::from_parts(head, body);
+    let mut response = if request.method() == Method::GET && handshake::is_wanted(request.headers()) {
+        open_websocket(&shared, peer, request)
+    } else {
+        next.run(request).await
+    };
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
+    assets::limit_caching(&path, &mut response);
+    protect(response)
+}
+
+fn protect(mut response: Response) -> Response {
+    for (name, value) in PROTECTION {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Answers a handshake; once hyper has sent the answer, the socket is the transport's.
+fn open_websocket(shared: &Arc<Shared>, peer: Peer, mut request: Request) -> Response {
+    if request.uri().path() != "/" {
+        let text = format!("no WebSocket at {}; psiod's is at /\n", escape_controls(request.uri().path()));
+        return (StatusCode::NOT_FOUND, text).into_response();
+    }
+    let response = match handshake::answer(request.version(), request.headers()) {
+        Ok(response) => response,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let Some(alive) = shared.alive.upgrade() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "psiod is stopping\n").into_response();
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        run_websocket(upgrade, &shared, &peer).await;
+        drop(alive);
+    });
+    response
+}
+
+async fn run_websocket(upgrade: hyper::upgrade::OnUpgrade, shared: &Shared, peer: &Peer) {
+    let address = peer.address;
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => {
+            return tracing::debug!(%address, %error, "the client left during the handshake");
+        }
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        return tracing::error!("invariant: the server's connections are TCP streams");
+    };
+    let handler = shared.application.connect(peer);
+    let stream = parts.io.into_inner();
+    let end = transport::serve(stream, parts.read_buf, handler, &shared.limits, shared.shutdown.clone()).await;
+    tracing::debug!(%address, %end, "WebSocket ended");
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    match serde_json::to_vec(&shared.application.health()) {
+        Ok(body) => (headers, body).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn not_found(uri: Uri) -> Response {
+    let text = format!(
+        "nothing at {}\n\nThe process monitor is at /, the WebSocket at / too, the health check at /healthz.\n",
+        escape_controls(uri.path())
+    );
+    (StatusCode::NOT_FOUND, text).into_response()
+}

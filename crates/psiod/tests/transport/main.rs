@@ -1,0 +1,7 @@
+//! Drives a real server over real sockets: what a client sees, not how it comes about.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod http;
+mod support;
+mod websocket;
