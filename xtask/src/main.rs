@@ -1,0 +1,45 @@
+//! Everything one does to this repository by command: `cargo xtask <task>`.
+
+mod api_page;
+mod bench;
+mod capture;
+mod generate;
+mod shell;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// psio's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Write what follows from the registry: api/schema.json, api/API.md, the web UI's types
+    Gen,
+    /// Formatting, clippy, Rust tests, drift of api/: what one runs while working
+    Check,
+    /// Everything, as CI runs it; installs what it needs
+    Test,
+    /// Build the web UI into web/dist
+    Web,
+    /// Measure psiod beside its peers and floor programs; writes bench/RESULTS.md
+    Bench(bench::Arguments),
+    /// Record this machine into a file that `psiod --replay` plays
+    Capture(capture::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Gen => generate::write(),
+        Task::Check => test::check(),
+        Task::Test => test::everything(),
+        Task::Web => test::build_web(),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Capture(arguments) => capture::run(&arguments),
+    }
+}

@@ -1,0 +1,99 @@
+//! The test run: each step fails loudly or passes, none is skipped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+use std::{fs, io};
+
+use anyhow::{Context, bail};
+
+use crate::generate;
+use crate::shell::{cargo, command, need, npm, python, root, run, target};
+
+/// What one runs while working.
+pub fn check() -> anyhow::Result<()> {
+    step("formatting", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("clippy", || {
+        run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    })?;
+    step("Rust tests", || run(&mut cargo(&["test", "--workspace", "--locked", "--quiet"])))?;
+    step("drift of api/", generate::compare)
+}
+
+/// Everything.
+pub fn everything() -> anyhow::Result<()> {
+    let started = Instant::now();
+    check()?;
+    step("web UI", web)?;
+    step("psiod and psio", || run(&mut cargo(&["build", "--locked", "--bins", "-p", "psiod", "-p", "psio"])))?;
+    step("truth and protocol, with psutil and Python's websockets", oracle)?;
+    step("Node's WebSocket", || run(command("node", "e2e/node").args(["--test", "."]).env("PSIOD", psiod())))?;
+    step("browser", browser)?;
+    say(&format!("everything passed in {} s", started.elapsed().as_secs()));
+    Ok(())
+}
+
+/// Builds the web UI into `web/dist`.
+pub fn build_web() -> anyhow::Result<()> {
+    generate::install_web()?;
+    run(&mut npm("web", &["run", "build"]))
+}
+
+fn web() -> anyhow::Result<()> {
+    let (types, dist) = (root().join("web/src/api/types.ts"), root().join("web/dist"));
+    let (types_before, dist_before) = (fs::read_to_string(&types)?, files(&dist)?);
+    generate::install_web()?;
+    generate::write_types()?;
+    if fs::read_to_string(&types)? != types_before {
+        bail!("web/src/api/types.ts was not what api/schema.json says; commit what is there now");
+    }
+    run(&mut npm("web", &["run", "check"]))?;
+    run(&mut npm("web", &["test"]))?;
+    run(&mut npm("web", &["run", "build"]))?;
+    if files(&dist)? != dist_before {
+        bail!("web/dist was not what web/src builds; commit what is there now");
+    }
+    Ok(())
+}
+
+fn oracle() -> anyhow::Result<()> {
+    let python = python("test-venv", "e2e/oracle/requirements.txt")?;
+    run(command(python, "e2e/oracle").args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).env("PSIOD", psiod()))
+}
+
+fn browser() -> anyhow::Result<()> {
+    need("chromium", "chromium")?;
+    generate::install("e2e/browser")?;
+    run(command("node", "e2e/browser").args(["--test", "--test-concurrency=1"]).env("PSIOD", psiod()))
+}
+
+fn psiod() -> std::path::PathBuf {
+    target().join("debug/psiod")
+}
+
+/// Every file of a folder with its bytes.
+fn files(folder: &Path) -> io::Result<BTreeMap<std::path::PathBuf, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.insert(path.clone(), fs::read(path)?);
+        }
+    }
+    Ok(found)
+}
+
+fn step(name: &str, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    say(&format!("── {name}"));
+    run().with_context(|| format!("{name} failed"))?;
+    say(&format!("── {name}: passed in {:.1} s", started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "xtask talks to the person who typed")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
