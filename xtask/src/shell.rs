@@ -37,11 +37,10 @@ pub fn npm(folder: &str, arguments: &[&str]) -> Command {
 }
 
 /// Says what is run, runs it, and fails when it fails.
-#[expect(clippy::print_stderr, reason = "xtask talks to the person who typed")]
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    eprintln!("▶ {program} {}", words.join(" "));
+    say(&format!("▶ {program} {}", words.join(" ")));
     let status = command.status().with_context(|| format!("cannot run {program}"))?;
     if !status.success() {
         bail!("`{program} {}` failed: {status}", words.join(" "));
@@ -57,13 +56,14 @@ pub fn has(program: &str) -> bool {
 
 /// Makes sure that a program is there: from its Debian package when we may install it, else by saying how.
 pub fn need(program: &str, package: &str) -> anyhow::Result<()> {
-    if has(program) {
-        return Ok(());
-    }
+    if has(program) { Ok(()) } else { install(package, program) }
+}
+
+fn install(package: &str, what: &str) -> anyhow::Result<()> {
     let line = format!("apt-get update && apt-get install -y --no-install-recommends {package}");
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !is_root || !has("apt-get") {
-        bail!("{program} is missing; install it with: sudo sh -c '{line}'");
+        bail!("{what} is missing; install it with: sudo sh -c '{line}'");
     }
     run(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).env("DEBIAN_FRONTEND", "noninteractive"))
 }
@@ -78,18 +78,20 @@ pub fn python(name: &str, requirements: &str) -> anyhow::Result<PathBuf> {
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
-    need("python3", "python3 python3-venv")?;
-    if Command::new("python3")
-        .args(["-c", "import ensurepip"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|it| !it.success())
-    {
+    need("python3", "python3")?;
+    let has_ensurepip = Command::new("python3").args(["-c", "import ensurepip"]).stderr(Stdio::null()).status()?;
+    if !has_ensurepip.success() {
         // Debian keeps this part of Python in a package of its own.
-        need("python3-venv-is-a-package-without-a-program", "python3-venv")?;
+        install("python3-venv", "the venv module of Python")?;
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)
+}
+
+/// A line for the person who typed.
+#[expect(clippy::print_stderr, reason = "this is where xtask talks to people")]
+pub fn say(line: &str) {
+    eprintln!("{line}");
 }

@@ -8,7 +8,7 @@ use std::{fs, io};
 use anyhow::{Context, bail};
 
 use crate::generate;
-use crate::shell::{cargo, command, need, npm, python, root, run, target};
+use crate::shell::{cargo, command, need, npm, python, root, run, say, target};
 
 /// What one runs while working.
 pub fn check() -> anyhow::Result<()> {
@@ -91,9 +91,4 @@ fn step(name: &str, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<
     run().with_context(|| format!("{name} failed"))?;
     say(&format!("── {name}: passed in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "xtask talks to the person who typed")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }

@@ -105,11 +105,11 @@ impl Series {
         MIN_MAX_AGE.max(self.cost * MAX_AGE_IN_COSTS)
     }
 
-    /// When a sample taken next would have a base, given that it is `now`: at once if one is there already or if
-    /// there is nothing to wait for, else when the oldest recent one is old enough.
-    pub fn base_ready(&self, now: Moment) -> Duration {
-        let ages = || self.entries.iter().map(|entry| now.since(&entry.at)).filter(|&age| age <= MAX_WINDOW);
-        ages().max().map_or(Duration::ZERO, |oldest| MIN_WINDOW.saturating_sub(oldest))
+    /// When a sample taken next will have a base: at once if an older one is there already or if there is nothing to
+    /// wait for, else when the oldest recent one is old enough.
+    pub fn base_ready(&self, now: Instant) -> Instant {
+        let recent = self.entries.iter().map(|entry| entry.taken).filter(|&taken| now - taken <= MAX_WINDOW);
+        recent.min().map_or(now, |oldest| now.max(oldest + MIN_WINDOW))
     }
 
     fn base(&self, now: Moment, wanted: Duration) -> Option<&Entry> {
@@ -259,9 +259,14 @@ mod tests {
     #[test]
     fn after_a_long_sleep_there_is_nothing_to_wait_for() {
         let ring = ring([1_000]);
-        assert_eq!(ring.series(TOPIC).base_ready(at(60_000)), Duration::ZERO);
-        assert_eq!(ring.series(TOPIC).base_ready(at(1_050)), Duration::from_millis(150));
-        assert_eq!(ring.series(TOPIC).base_ready(at(3_000)), Duration::ZERO);
+        let taken = ring.series(TOPIC).newest_taken().unwrap();
+        let wait = |ms| {
+            let now = taken + Duration::from_millis(ms);
+            ring.series(TOPIC).base_ready(now) - now
+        };
+        assert_eq!(wait(60_000), Duration::ZERO);
+        assert_eq!(wait(50), Duration::from_millis(150));
+        assert_eq!(wait(3_000), Duration::ZERO);
     }
 
     #[test]

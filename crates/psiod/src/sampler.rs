@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use psio_api::data::details::Details;
-use psio_api::data::moment::Moment;
 use psio_api::data::process::ProcessId;
 use psio_api::data::snapshot::{Sample, Snapshot};
 use psio_api::data::topics::Topics;
@@ -147,8 +146,8 @@ impl Thread {
     fn sample_what_is_due(&mut self) {
         loop {
             self.answer_the_satisfied();
-            let now = self.source.now();
-            let due = self.missing().filter(|&topic| self.due_in(topic, now).is_zero());
+            let now = Instant::now();
+            let due = self.missing().filter(|&topic| self.due_at(topic, now) <= now);
             let due = due.fold(Topics::NONE, |due, topic| due | topic);
             if due.is_empty() {
                 return;
@@ -162,14 +161,14 @@ impl Thread {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let now = self.source.now();
-        self.missing().map(|topic| Instant::now() + self.due_in(topic, now)).min()
+        let now = Instant::now();
+        self.missing().map(|topic| self.due_at(topic, now)).min()
     }
 
-    /// How long to wait before a sample of the topic is worth taking. A topic with rates whose samples are all
-    /// younger than the shortest window waits until one is old enough to measure from.
-    fn due_in(&self, topic: Topics, now: Moment) -> Duration {
-        if topic.with_rates().is_empty() { Duration::ZERO } else { lock(&self.ring).series(topic).base_ready(now) }
+    /// When a sample of the topic is worth taking. A topic with rates whose samples are all younger than the shortest
+    /// window waits until one is old enough to measure from.
+    fn due_at(&self, topic: Topics, now: Instant) -> Instant {
+        if topic.with_rates().is_empty() { now } else { lock(&self.ring).series(topic).base_ready(now) }
     }
 
     fn sample(&mut self, topics: Topics) {

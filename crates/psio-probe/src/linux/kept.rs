@@ -41,6 +41,26 @@ pub struct Reading<'a> {
     pub owner: Option<u32>,
 }
 
+/// The same, as the kernel writes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// Text of `stat`.
+    pub stat: &'a [u8],
+    /// Text of `statm`; kernel threads have none.
+    pub statm: Option<&'a [u8]>,
+    /// Owner of the directory, where it was asked.
+    pub owner: Option<u32>,
+}
+
+impl<'a> Raw<'a> {
+    /// Understands it.
+    pub fn parse(self, pid: u32) -> Result<Reading<'a>, Trouble> {
+        let stat = pid_stat::parse(self.stat).map_err(|_| Trouble::Garbage)?;
+        let statm = self.statm.map_or(Some(PidStatm::default()), |statm| pid_statm::parse(statm).ok());
+        Ok(Reading { pid, stat, statm, owner: self.owner })
+    }
+}
+
 /// Why a process could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -104,13 +124,15 @@ impl Kept {
 
     /// Reads them again.
     pub fn read<'a>(&self, buffers: &'a mut Buffers) -> Result<Reading<'a>, Trouble> {
-        let stat = parse_stat(&self.stat, &mut buffers.stat[..])?;
-        let Some(rest) = &self.rest else {
-            let statm = Some(PidStatm::default());
-            return Ok(Reading { pid: self.pid, stat, statm, owner: None });
-        };
-        let statm = parse_statm(&rest.statm, &mut buffers.statm)?;
-        Ok(Reading { pid: self.pid, stat, statm, owner: Some(owner_of(&rest.dir)?) })
+        self.read_raw(buffers)?.parse(self.pid)
+    }
+
+    /// Reads them again, as the kernel writes it.
+    pub fn read_raw<'a>(&self, buffers: &'a mut Buffers) -> Result<Raw<'a>, Trouble> {
+        let stat = file::read_start(&self.stat, &mut buffers.stat[..])?;
+        let Some(rest) = &self.rest else { return Ok(Raw { stat, statm: None, owner: None }) };
+        let statm = Some(file::read_start(&rest.statm, &mut buffers.statm)?);
+        Ok(Raw { stat, statm, owner: Some(owner_of(&rest.dir)?) })
     }
 
     /// How many descriptors these are.

@@ -1,5 +1,6 @@
 //! This machine as Linux tells it, in `/proc` and `/sys`, by plain system calls.
 
+mod ahead;
 mod clock;
 mod cmdlines;
 mod descriptors;

@@ -10,6 +10,7 @@ use psio_api::data::process::{CpuTime, Process, ProcessIdentity, ProcessMemory, 
 use psio_api::data::unknown::{Reason, Unknown};
 use rustix::fd::OwnedFd;
 
+use super::ahead::{self, Ahead};
 use super::cmdlines::Cmdlines;
 use super::descriptors::Budget;
 use super::identity::{Due, Entry, Tick};
@@ -58,7 +59,17 @@ pub struct Sweep {
     terminals: Terminals,
     nobody: Arc<ProcessIdentity>,
     units: Units,
+    threads: usize,
     count: u64,
+}
+
+/// One sweep, as far as it has come.
+struct Pass {
+    tick: Tick,
+    processes: Vec<Process>,
+    /// Why some process could not be read at all.
+    blank: Option<Trouble>,
+    ahead: Ahead,
 }
 
 /// A process whose command line is to be read, or whose identity is to be built.
@@ -87,6 +98,7 @@ impl Sweep {
             nobody: nobody(),
             proc_dir,
             units,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             count: 0,
         })
     }
@@ -102,23 +114,24 @@ impl Sweep {
             ticks_per_second: self.units.ticks_per_second,
             users_generation: self.users.refresh(),
         };
-        let mut processes = Vec::with_capacity(pids.len());
-        let mut blank = None;
-        let mut buffers = Buffers::default();
-        for &pid in &pids {
-            let before = self.advance_to(pid);
-            match self.visit(pid, before, tick, processes.len(), &mut buffers) {
-                Ok(process) => processes.push(process),
-                // A process that ends meanwhile is normal, and what has no stat is none.
-                Err(Trouble::Vanished | Trouble::Garbage) => {}
-                Err(trouble) => {
-                    blank = Some(trouble);
-                    processes.push(self.blank(pid));
-                }
-            }
-        }
+        let mut pass = Pass { tick, processes: Vec::with_capacity(pids.len()), blank: None, ahead: Ahead::default() };
+        let last = ahead::split(&mut self.before, self.threads);
+        let first_of_last = last.front().map_or(u32::MAX, |entry| entry.pid);
+        let (first, rest) = pids.split_at(pids.partition_point(|&pid| pid < first_of_last));
+        let ahead = std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().name("read-ahead".to_owned());
+            let reader = (!last.is_empty()).then(|| reader.spawn_scoped(scope, || Ahead::read(&last)).ok()).flatten();
+            self.visit_all(first, &mut pass);
+            // Without a thread nothing was read ahead, and the sweep reads it all itself.
+            reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
+        });
+        self.advance_to(u32::MAX);
+        self.before = last;
+        pass.ahead = ahead;
+        self.visit_all(rest, &mut pass);
         self.advance_to(u32::MAX);
         self.pids = pids;
+        let Pass { mut processes, blank, .. } = pass;
         self.finish_jobs(&mut processes);
         std::mem::swap(&mut self.before, &mut self.now);
         Ok(Found {
@@ -126,6 +139,22 @@ impl Sweep {
             kept: self.before.iter().filter(|entry| entry.kept.is_some()).count() as u64,
             processes,
         })
+    }
+
+    fn visit_all(&mut self, pids: &[u32], pass: &mut Pass) {
+        let mut buffers = Buffers::default();
+        for &pid in pids {
+            let before = self.advance_to(pid);
+            match self.visit(pid, before, pass, &mut buffers) {
+                Ok(process) => pass.processes.push(process),
+                // A process that ends meanwhile is normal, and what has no stat is none.
+                Err(Trouble::Vanished | Trouble::Garbage) => {}
+                Err(trouble) => {
+                    pass.blank = Some(trouble);
+                    pass.processes.push(self.blank(pid));
+                }
+            }
+        }
     }
 
     /// Forgets the processes of the sweep before that come before `pid`; returns the one that had it.
@@ -143,19 +172,19 @@ impl Sweep {
         None
     }
 
-    /// Reads one process, which is new unless it is the one seen `before`. `row` is where it will stand.
+    /// Reads one process, which is new unless it is the one seen `before`.
     fn visit(
         &mut self,
         pid: u32,
         before: Option<Box<Entry>>,
-        tick: Tick,
-        row: usize,
+        pass: &mut Pass,
         buffers: &mut Buffers,
     ) -> Result<Process, Trouble> {
+        let (tick, row) = (pass.tick, pass.processes.len());
         let mut known = before;
         if let Some(mut entry) = known.take() {
             match entry.kept.take() {
-                Some(kept) => match kept.read(buffers) {
+                Some(kept) => match pass.ahead.take(pid).unwrap_or_else(|| kept.read(buffers)) {
                     Ok(reading) if entry.is_same(&reading) => {
                         entry.kept = Some(kept);
                         return Ok(self.note(entry, &reading, tick, row, false));

@@ -1,10 +1,12 @@
 //! The sampler's timing, on a source that counts how often it is read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use psio_api::data::cpu::{CpuCounters, CpuSample};
 use psio_api::data::daemon::SweepStats;
 use psio_api::data::host::HostSample;
+use psio_api::data::moment::Moment;
 use psio_api::example_machine;
 
 use super::*;
@@ -122,7 +124,7 @@ async fn it_sleeps_while_nobody_asks() {
 async fn a_topic_that_cannot_be_read_is_refused_and_the_others_are_served() {
     let sampler = start(&Counting::new());
     let error = sampler.sampled(Topics::PROCESSES).await.unwrap_err();
-    assert_eq!(error.message, "cannot understand /proc: a process table");
+    assert_eq!(error.message, "cannot understand /proc: expected a process table");
     sampler.sampled(Topics::CPU).await.unwrap();
 }
 
