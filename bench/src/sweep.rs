@@ -29,16 +29,25 @@ pub fn run(setup: &Setup, processes: u32, report: &mut Report) -> Result<()> {
             competitor.warm_up()?;
         }
     }
-    for round in 0..setup.rounds(25) {
-        let first = round % competitors.len();
-        competitors.rotate_left(first);
-        for competitor in &mut competitors {
-            competitor.round()?;
-            thread::sleep(Duration::from_millis(10));
-        }
-        competitors.rotate_right(first);
+    for round in 0..setup.rounds(24) {
+        take_turns(&mut competitors, round)?;
     }
     tell(&competitors, processes, report);
+    Ok(())
+}
+
+/// One round. Whoever comes second finds the kernel's memory of processes warm, so who begins rotates, and every other
+/// round goes the other way round.
+fn take_turns(competitors: &mut [Competitor], round: usize) -> Result<()> {
+    let first = round / 2 % competitors.len();
+    let mut order: Vec<usize> = (0..competitors.len()).map(|turn| (first + turn) % competitors.len()).collect();
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    for turn in order {
+        competitors[turn].round()?;
+        thread::sleep(Duration::from_millis(10));
+    }
     Ok(())
 }
 
@@ -75,6 +84,7 @@ fn tell(competitors: &[Competitor], processes: u32, report: &mut Report) {
             (median_ratio(&a.wall, &b.wall), "×"),
             target.filter(|_| processes == JUDGED_AT),
         );
+        report.figure(format!("sweep, CPU: {above} ÷ {below}"), processes, (median_ratio(&a.cpu, &b.cpu), "×"), None);
     }
     for competitor in competitors {
         report.behind(

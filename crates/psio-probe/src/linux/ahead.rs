@@ -5,11 +5,15 @@
 //! sweep itself understands it.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use rustix::thread::{Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use super::identity::Entry;
 use super::kept::{Buffers, Raw, Reading, Trouble};
 
-/// With fewer kept processes than this, starting a thread costs more than it saves.
+/// With fewer processes than this, waking a thread costs more than it saves.
 const WORTHWHILE: usize = 64;
 /// The part of the processes that is read ahead, in eighths: the sweep has more to do with each than to read it.
 const EIGHTHS: usize = 5;
@@ -32,17 +36,73 @@ struct Item {
     owner: Option<u32>,
 }
 
-/// Takes the processes that are worth reading ahead off the end.
-pub fn split(entries: &mut VecDeque<Box<Entry>>, threads: usize) -> VecDeque<Box<Entry>> {
-    if threads < 2 || entries.len() < WORTHWHILE {
-        return VecDeque::new();
+/// Processes of the sweep before, in order of pids.
+type Entries = VecDeque<Box<Entry>>;
+
+/// The thread. It sleeps between sweeps.
+#[derive(Debug)]
+pub struct Reader {
+    thread: Pid,
+    work: Sender<Entries>,
+    done: Receiver<(Entries, Ahead)>,
+}
+
+impl Reader {
+    /// Starts the thread; `None` on a machine with one CPU, or where no thread can be had.
+    pub fn start() -> Option<Self> {
+        if thread::available_parallelism().map_or(1, usize::from) < 2 {
+            return None;
+        }
+        let (work, inbox) = channel::<Entries>();
+        let (outbox, done) = channel();
+        let (tell, told) = channel();
+        let run = move || {
+            // Whoever listens at the other ends may be gone; then so is the work.
+            let _ = tell.send(gettid());
+            for entries in inbox {
+                let ahead = Ahead::read(&entries);
+                let _ = outbox.send((entries, ahead));
+            }
+        };
+        thread::Builder::new().name("read-ahead".to_owned()).spawn(run).ok()?;
+        Some(Self { thread: told.recv().ok()?, work, done })
     }
-    entries.split_off(entries.len() - entries.len() * EIGHTHS / 8)
+
+    /// Takes the processes that are worth reading ahead off the end and has them read. Returns the first pid of them;
+    /// `None` when there is nothing to gain, and nothing was taken.
+    pub fn begin(&self, entries: &mut Entries) -> Option<u32> {
+        if entries.len() < WORTHWHILE {
+            return None;
+        }
+        self.keep_off_this_cpu();
+        let last = entries.split_off(entries.len() - entries.len() * EIGHTHS / 8);
+        let first_pid = last.front()?.pid;
+        match self.work.send(last) {
+            Ok(()) => Some(first_pid),
+            Err(unsent) => {
+                entries.extend(unsent.0);
+                None
+            }
+        }
+    }
+
+    /// Waits for what [`Self::begin`] had read. Nothing, should the thread have died: all of it is opened anew then.
+    pub fn finish(&self) -> (Entries, Ahead) {
+        self.done.recv().unwrap_or_default()
+    }
+
+    /// A thread that is woken is often put behind the one that wakes it, on the same CPU, however idle the others are.
+    fn keep_off_this_cpu(&self) {
+        let Ok(mut cpus) = sched_getaffinity(None) else { return };
+        cpus.unset(sched_getcpu());
+        // Where that leaves no CPU, or is not allowed, the scheduler decides.
+        let _ = sched_setaffinity(Some(self.thread), &cpus);
+    }
 }
 
 impl Ahead {
     /// Reads the kept descriptors of these processes.
-    pub fn read(entries: &VecDeque<Box<Entry>>) -> Self {
+    fn read(entries: &Entries) -> Self {
         let mut ahead = Self {
             bytes: Vec::with_capacity(entries.len() * USUAL_BYTES),
             items: Vec::with_capacity(entries.len()),

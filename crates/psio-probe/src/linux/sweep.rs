@@ -10,7 +10,7 @@ use psio_api::data::process::{CpuTime, Process, ProcessIdentity, ProcessMemory, 
 use psio_api::data::unknown::{Reason, Unknown};
 use rustix::fd::OwnedFd;
 
-use super::ahead::{self, Ahead};
+use super::ahead::{Ahead, Reader};
 use super::cmdlines::Cmdlines;
 use super::descriptors::Budget;
 use super::identity::{Due, Entry, Tick};
@@ -59,7 +59,7 @@ pub struct Sweep {
     terminals: Terminals,
     nobody: Arc<ProcessIdentity>,
     units: Units,
-    threads: usize,
+    reader: Option<Reader>,
     count: u64,
 }
 
@@ -98,15 +98,19 @@ impl Sweep {
             nobody: nobody(),
             proc_dir,
             units,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            reader: Reader::start(),
             count: 0,
         })
     }
 
     /// Reads every process. `now_ticks` is the time since boot in clock ticks.
     pub fn run(&mut self, now_ticks: u64) -> Result<Found, ProbeError> {
+        let read_ahead = self.reader.as_ref().and_then(|reader| reader.begin(&mut self.before));
         let mut pids = std::mem::take(&mut self.pids);
-        self.listing.read(&mut pids)?;
+        if let Err(error) = self.listing.read(&mut pids) {
+            self.finish_ahead(read_ahead);
+            return Err(error);
+        }
         self.count += 1;
         let tick = Tick {
             sweep: self.count,
@@ -115,20 +119,13 @@ impl Sweep {
             users_generation: self.users.refresh(),
         };
         let mut pass = Pass { tick, processes: Vec::with_capacity(pids.len()), blank: None, ahead: Ahead::default() };
-        let last = ahead::split(&mut self.before, self.threads);
-        let first_of_last = last.front().map_or(u32::MAX, |entry| entry.pid);
-        let (first, rest) = pids.split_at(pids.partition_point(|&pid| pid < first_of_last));
-        let ahead = std::thread::scope(|scope| {
-            let reader = std::thread::Builder::new().name("read-ahead".to_owned());
-            let reader = (!last.is_empty()).then(|| reader.spawn_scoped(scope, || Ahead::read(&last)).ok()).flatten();
-            self.visit_all(first, &mut pass);
-            // Without a thread nothing was read ahead, and the sweep reads it all itself.
-            reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
-        });
-        self.advance_to(u32::MAX);
-        self.before = last;
-        pass.ahead = ahead;
-        self.visit_all(rest, &mut pass);
+        let (first, last) = pids.split_at(pids.partition_point(|&pid| read_ahead.is_none_or(|start| pid < start)));
+        self.visit_all(first, &mut pass);
+        if let Some(start) = read_ahead {
+            self.advance_to(start);
+            pass.ahead = self.finish_ahead(read_ahead);
+        }
+        self.visit_all(last, &mut pass);
         self.advance_to(u32::MAX);
         self.pids = pids;
         let Pass { mut processes, blank, .. } = pass;
@@ -139,6 +136,14 @@ impl Sweep {
             kept: self.before.iter().filter(|entry| entry.kept.is_some()).count() as u64,
             processes,
         })
+    }
+
+    /// Takes back the processes that were read ahead, if any, and what was read of them.
+    fn finish_ahead(&mut self, read_ahead: Option<u32>) -> Ahead {
+        let Some(reader) = self.reader.as_ref().filter(|_| read_ahead.is_some()) else { return Ahead::default() };
+        let (mut entries, ahead) = reader.finish();
+        self.before.append(&mut entries);
+        ahead
     }
 
     fn visit_all(&mut self, pids: &[u32], pass: &mut Pass) {
