@@ -130,7 +130,7 @@ fn process(sketch: &Sketch, later: bool) -> Process {
         pid: sketch.pid,
         ppid: sketch.ppid,
         started: sketch.started,
-        cpu_time: Some(CpuTime { user_ns: (used - used / 4) * TICK_NS, system_ns: used / 4 * TICK_NS }),
+        cpu_time: Some(CpuTime::of((used - used / 4) * TICK_NS, used / 4 * TICK_NS)),
         memory: Some(ProcessMemory { rss_bytes: sketch.rss_bytes, vms_bytes: sketch.rss_bytes * 4 }),
         uid: Some(uid),
         num_threads: Some(sketch.threads),

@@ -145,9 +145,10 @@ pub fn hundredths(percent: f64) -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CpuSeconds(pub f64, pub f64);
 
-impl From<CpuTime> for CpuSeconds {
-    fn from(time: CpuTime) -> Self {
-        Self(time.user_ns as f64 / 1e9, time.system_ns as f64 / 1e9)
+impl CpuSeconds {
+    /// From nanoseconds; `None` where user and system time are not told apart.
+    pub fn of(time: CpuTime) -> Option<Self> {
+        Some(Self(time.user_ns()? as f64 / 1e9, time.system_ns? as f64 / 1e9))
     }
 }
 
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn ticks_become_the_same_seconds_that_psutil_computes() {
-        let seconds = CpuSeconds::from(CpuTime { user_ns: 8629 * 10_000_000, system_ns: 0 });
-        assert_eq!(seconds.0, 8629.0 / 100.0);
+        let seconds = CpuSeconds::of(CpuTime::of(8629 * 10_000_000, 8235 * 10_000_000));
+        assert_eq!(seconds, Some(CpuSeconds(8629.0 / 100.0, 8235.0 / 100.0)));
     }
 }

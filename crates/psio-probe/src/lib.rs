@@ -91,6 +91,9 @@ pub enum ProbeError {
         /// What is wrong with it.
         what: String,
     },
+    /// The source has nothing to say about it: a recording without this topic.
+    #[error("this machine's source does not tell of it")]
+    Missing,
     /// A recording could not be written.
     #[error("cannot write the recording: {0}")]
     Write(#[source] std::io::Error),

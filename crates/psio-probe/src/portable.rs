@@ -3,14 +3,16 @@
 //! What sysinfo does not tell is `None`, with the reason `unsupported`. Two things are made here:
 //!
 //! - Counters of CPUs. sysinfo gives usage in per cent since its own last reading, at most five times a second, so each
-//!   reading adds usage × elapsed to the busy time and the rest to the idle time, in nanoseconds. All busy time counts
-//!   as user time.
-//! - CPU time of processes. sysinfo gives user and system time together, in milliseconds; it all counts as user time.
+//!   reading adds usage × elapsed to the busy time and the rest to the idle time, in nanoseconds; one that comes too
+//!   early waits. All busy time counts as user time.
+//! - Start times. sysinfo knows them to the second, so that a pid given out twice within one second cannot be told.
 //!
-//! Empty arguments are missing from command lines. A process's start is known to the second only, so that a pid given out twice within one second cannot be told.
+//! Each sweep begins with a new `System`: a kept one goes on showing the name that a process had when first seen.
+//! Empty arguments are missing from command lines, and user and system time of a process are known together only.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use psio_api::data::cpu::{CpuCounters, CpuSample};
@@ -29,10 +31,13 @@ use sysinfo::{
     MINIMUM_CPU_UPDATE_INTERVAL, ProcessRefreshKind, ProcessesToUpdate, System, ThreadKind, UpdateKind, Users,
 };
 
+use crate::parse::cmdline;
 use crate::{ProbeError, Source};
 
 /// What sysinfo cannot tell of processes.
-const UNSUPPORTED: [&str; 4] = ["cpu_num", "nice", "num_threads", "terminal"];
+const UNSUPPORTED: [&str; 5] = ["cpu_num", "cpu_times", "nice", "num_threads", "terminal"];
+/// The clock ticks that start times are told in.
+const TICKS_PER_SECOND: u64 = 100;
 /// Users are read again after so long.
 const USERS_AGE: Duration = Duration::from_secs(60);
 
@@ -69,24 +74,21 @@ impl PortableSource {
             system,
             users: Users::new_with_refreshed_list().map_err(ProbeError::Portable)?,
             users_at: opened.at,
-            cpus_at: opened.at,
+            cpus_at: Instant::now(),
             opened,
             stats: SweepStats { strategy: "portable".into(), ..SweepStats::default() },
         })
     }
 
     fn cpus(&mut self) -> CpuSample {
-        let elapsed = self.cpus_at.elapsed();
-        // A little more than sysinfo asks for: its clock started a little later than ours.
-        if elapsed >= MINIMUM_CPU_UPDATE_INTERVAL + Duration::from_millis(5) {
-            self.cpus_at = Instant::now();
-            self.system.refresh_cpu_usage();
-            let elapsed_ns = elapsed.as_nanos() as f64;
-            for (counters, cpu) in self.cpus.iter_mut().zip(self.system.cpus()) {
-                let busy_ns = elapsed_ns * f64::from(cpu.usage()).clamp(0.0, 100.0) / 100.0;
-                counters.user_ticks += busy_ns as u64;
-                counters.idle_ticks += (elapsed_ns - busy_ns) as u64;
-            }
+        thread::sleep(MINIMUM_CPU_UPDATE_INTERVAL.saturating_sub(self.cpus_at.elapsed()));
+        self.system.refresh_cpu_usage();
+        let elapsed_ns = self.cpus_at.elapsed().as_nanos() as f64;
+        self.cpus_at = Instant::now();
+        for (counters, cpu) in self.cpus.iter_mut().zip(self.system.cpus()) {
+            let busy_ns = elapsed_ns * f64::from(cpu.usage()).clamp(0.0, 100.0) / 100.0;
+            counters.user_ticks += busy_ns as u64;
+            counters.idle_ticks += (elapsed_ns - busy_ns) as u64;
         }
         CpuSample { cpus: self.cpus.clone() }
     }
@@ -124,7 +126,7 @@ impl PortableSource {
         }
     }
 
-    fn processes(&mut self) -> ProcessSample {
+    fn processes(&mut self) -> Result<ProcessSample, ProbeError> {
         let start = Instant::now();
         if self.users_at.elapsed() > USERS_AGE {
             self.users.refresh();
@@ -135,12 +137,12 @@ impl PortableSource {
             .with_memory()
             .with_user(UpdateKind::Always)
             .with_cmd(UpdateKind::Always);
-        self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+        let mut system = System::new().map_err(ProbeError::Portable)?;
+        system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
         if self.system.total_memory() == 0 {
             self.system.refresh_memory();
         }
-        let mut processes: Vec<Process> = self
-            .system
+        let mut processes: Vec<Process> = system
             .processes()
             .values()
             // sysinfo lists threads of users as processes, too.
@@ -159,13 +161,17 @@ impl PortableSource {
         if processes.iter().any(|process| process.identity.username.is_none()) {
             unknown.insert("username".into(), Reason::Denied);
         }
-        ProcessSample {
+        Ok(ProcessSample {
             processes,
-            ticks_per_second: 1,
+            ticks_per_second: TICKS_PER_SECOND as u32,
             boot_time: Some(self.opened.boot_time),
             memory_total_bytes: Some(self.system.total_memory()),
             unknown,
-        }
+        })
+    }
+
+    fn started(&self, process: &sysinfo::Process) -> u64 {
+        process.start_time().saturating_sub(self.opened.boot_time) * TICKS_PER_SECOND
     }
 
     fn row(&self, process: &sysinfo::Process) -> Process {
@@ -176,20 +182,27 @@ impl PortableSource {
             Some(known) => known.name().into(),
             None => user.to_string().into(),
         });
-        let cmdline = process.cmd().iter().map(|argument| argument.to_string_lossy().as_ref().into());
+        let status = status(process.status());
+        // What a zombie's command line was is not told natively either.
+        let arguments = if status == ProcessStatus::Zombie { &[] } else { process.cmd() };
+        let program = arguments.first().map(|program| [program.as_encoded_bytes(), b"\0"].concat()).unwrap_or_default();
+        let cmdline = arguments.iter().map(|argument| argument.to_string_lossy().as_ref().into());
         Process {
             pid: process.pid().as_u32(),
             ppid: process.parent().map_or(0, sysinfo::Pid::as_u32),
-            started: process.start_time().saturating_sub(self.opened.boot_time),
-            cpu_time: Some(CpuTime { user_ns: process.accumulated_cpu_time().saturating_mul(1_000_000), system_ns: 0 }),
+            started: self.started(process),
+            cpu_time: Some(CpuTime {
+                total_ns: process.accumulated_cpu_time().saturating_mul(1_000_000),
+                system_ns: None,
+            }),
             memory: Some(ProcessMemory { rss_bytes: process.memory(), vms_bytes: process.virtual_memory() }),
             uid,
             num_threads: None,
             cpu_num: None,
             nice: None,
-            status: status(process.status()),
+            status,
             identity: Arc::new(ProcessIdentity {
-                name: process.name().to_string_lossy().as_ref().into(),
+                name: cmdline::full_name(process.name().as_encoded_bytes(), &program),
                 cmdline: Some(cmdline.collect()),
                 username,
                 terminal: None,
@@ -227,7 +240,7 @@ impl Source for PortableSource {
         }
         if topics.contains(Topics::PROCESSES) {
             let at = self.now();
-            snapshot.processes = Some(Arc::new(Sample { at, value: self.processes() }));
+            snapshot.processes = Some(Arc::new(Sample { at, value: self.processes()? }));
         }
         Ok(snapshot)
     }
@@ -240,7 +253,7 @@ impl Source for PortableSource {
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, what);
         let started = |id: &ProcessId| {
             let process = self.system.process(sysinfo::Pid::from_u32(id.pid))?;
-            Some(process.start_time().saturating_sub(self.opened.boot_time))
+            Some(self.started(process))
         };
         processes
             .iter()

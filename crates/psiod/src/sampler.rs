@@ -175,6 +175,7 @@ impl Thread {
         for topic in Topics::each().filter(|&topic| topics.contains(topic)) {
             let started = Instant::now();
             match self.read(topic) {
+                Ok(sample) if sample.at(topic).is_none() => self.fail(topic, &ProbeError::Missing),
                 Ok(sample) => {
                     self.complaints.remove(&topic);
                     lock(&self.ring).push(topic, &sample, started, started.elapsed());

@@ -117,7 +117,7 @@ pub fn row(sample: &ProcessSample, process: &Process, cpu_percent: Option<f64>) 
         nice: process.nice,
         num_threads: process.num_threads,
         cpu_percent: cpu_percent.map(hundredths),
-        cpu_times: process.cpu_time.map(CpuSeconds::from),
+        cpu_times: process.cpu_time.and_then(CpuSeconds::of),
         memory_info: process.memory.map(MemoryBytes::from),
         memory_percent: rss.zip(total).map(|(rss, total)| rss as f64 / total as f64 * 100.0),
         started: process.started,

@@ -93,19 +93,24 @@ pub struct ProcessIdentity {
     pub terminal: Option<Arc<str>>,
 }
 
-/// CPU time used since the process started.
+/// CPU time used since the process started, in nanoseconds (from `/proc` multiples of a clock tick).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuTime {
-    /// In user mode, nanoseconds (from `/proc` a multiple of a clock tick).
-    pub user_ns: u64,
-    /// In kernel mode, nanoseconds (from `/proc` a multiple of a clock tick).
-    pub system_ns: u64,
+    /// User and kernel mode together.
+    pub total_ns: u64,
+    /// Kernel mode alone; `None` where the source cannot tell them apart.
+    pub system_ns: Option<u64>,
 }
 
 impl CpuTime {
-    /// User and system time together.
-    pub fn total_ns(&self) -> u64 {
-        self.user_ns + self.system_ns
+    /// From the parts.
+    pub fn of(user_ns: u64, system_ns: u64) -> Self {
+        Self { total_ns: user_ns.saturating_add(system_ns), system_ns: Some(system_ns) }
+    }
+
+    /// User mode alone.
+    pub fn user_ns(&self) -> Option<u64> {
+        Some(self.total_ns.saturating_sub(self.system_ns?))
     }
 }
 

@@ -84,11 +84,11 @@ fn process_rates(now: &Sample<ProcessSample>, base: &Sample<ProcessSample>) -> V
             while earlier.next_if(|other| other.pid < process.pid).is_some() {}
             let same = earlier.peek().filter(|other| other.id() == process.id());
             let used_before = match same {
-                Some(other) => other.cpu_time?.total_ns(),
+                Some(other) => other.cpu_time?.total_ns,
                 None if born_after(process, now, base) => 0,
                 None => return None,
             };
-            let used = process.cpu_time?.total_ns().checked_sub(used_before)?;
+            let used = process.cpu_time?.total_ns.checked_sub(used_before)?;
             (window_ns > 0.0).then(|| used as f64 / window_ns * 100.0)
         })
         .collect()
@@ -118,7 +118,7 @@ mod tests {
             pid,
             ppid: 1,
             started,
-            cpu_time: Some(CpuTime { user_ns: user_ms * 1_000_000, system_ns: 0 }),
+            cpu_time: Some(CpuTime::of(user_ms * 1_000_000, 0)),
             memory: None,
             uid: None,
             num_threads: None,

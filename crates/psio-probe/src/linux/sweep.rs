@@ -306,10 +306,10 @@ impl Sweep {
             pid: entry.pid,
             ppid: stat.ppid,
             started: entry.started,
-            cpu_time: Some(CpuTime {
-                user_ns: stat.utime_ticks.saturating_mul(tick_ns),
-                system_ns: stat.stime_ticks.saturating_mul(tick_ns),
-            }),
+            cpu_time: Some(CpuTime::of(
+                stat.utime_ticks.saturating_mul(tick_ns),
+                stat.stime_ticks.saturating_mul(tick_ns),
+            )),
             memory: reading.statm.map(|statm| ProcessMemory {
                 rss_bytes: statm.resident_pages.saturating_mul(page_bytes),
                 vms_bytes: statm.size_pages.saturating_mul(page_bytes),

@@ -48,6 +48,9 @@ impl Source for Counting {
             let host: HostSample = example_machine::view().now.host.as_ref().unwrap().value.clone();
             return Ok(Snapshot { host: Some(Arc::new(Sample { at, value: host })), ..Snapshot::default() });
         }
+        if topics == Topics::MEMORY {
+            return Ok(Snapshot::default());
+        }
         self.reads.fetch_add(1, Ordering::SeqCst);
         let ticks = at.since_boot_ns / 2_000_000;
         let cpu = CpuCounters { num: 0, user_ticks: ticks, idle_ticks: ticks, ..CpuCounters::default() };
@@ -126,6 +129,12 @@ async fn a_topic_that_cannot_be_read_is_refused_and_the_others_are_served() {
     let error = sampler.sampled(Topics::PROCESSES).await.unwrap_err();
     assert_eq!(error.message, "cannot understand /proc: expected a process table");
     sampler.sampled(Topics::CPU).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_topic_that_the_source_lacks_is_refused() {
+    let error = start(&Counting::new()).sampled(Topics::MEMORY).await.unwrap_err();
+    assert_eq!(error.message, "this machine's source does not tell of it");
 }
 
 #[tokio::test]
