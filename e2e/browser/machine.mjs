@@ -43,7 +43,7 @@ function processAt(second, about) {
   const userNs = Math.round((about.cpuSeconds + (about.cpuPercent / 100) * second) * SECOND_NS);
   return {
     pid: about.pid, ppid: about.ppid, started: about.started,
-    cpu_time: { user_ns: userNs, system_ns: 0 },
+    cpu_time: { total_ns: userNs, system_ns: 0 },
     memory: about.memory === null ? null : { rss_bytes: about.rss, vms_bytes: about.vms },
     uid: about.uid, num_threads: about.threads, cpu_num: 0, nice: about.nice, status: about.status,
     identity: { name: about.name, cmdline: about.cmdline, username: about.username, terminal: about.terminal },

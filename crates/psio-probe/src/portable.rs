@@ -185,7 +185,8 @@ impl PortableSource {
         let status = status(process.status());
         // What a zombie's command line was is not told natively either.
         let arguments = if status == ProcessStatus::Zombie { &[] } else { process.cmd() };
-        let program = arguments.first().map(|program| [program.as_encoded_bytes(), b"\0"].concat()).unwrap_or_default();
+        let program =
+            arguments.first().map(|program| [program.as_encoded_bytes(), b"\0\0"].concat()).unwrap_or_default();
         let cmdline = arguments.iter().map(|argument| argument.to_string_lossy().as_ref().into());
         Process {
             pid: process.pid().as_u32(),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Fellow, Folder, running, sweep, until};
+use common::{Fellow, Folder, copy_program, running, sweep, until};
 use psio_api::data::process::{Process, ProcessId, ProcessStatus};
 use psio_api::data::topics::Topics;
 use psio_api::data::unknown::Reason;
@@ -98,7 +98,7 @@ fn odd_names_are_told_whole(source: &mut dyn Source) {
     let folder = Folder::new();
     for name in [&b"a) R 1 (b"[..], b"new\nline", b"sp ace", b"\xff\xfeb", b"<b>&amp;"] {
         let path = folder.path().join(OsStr::from_bytes(name));
-        std::fs::copy("/bin/sleep", &path).expect("a copy of sleep");
+        copy_program("/bin/sleep", &path);
         let fellow = Fellow::spawn(Command::new(&path).arg("1000"));
         running(source, &fellow, &String::from_utf8_lossy(name));
     }
@@ -294,7 +294,7 @@ fn native_sources_know_everything_but_terminals() {
 fn a_long_name_is_told_whole() {
     let folder = Folder::new();
     let path = folder.path().join("a-name-of-more-than-fifteen-bytes");
-    std::fs::copy("/bin/sleep", &path).expect("a copy of sleep");
+    copy_program("/bin/sleep", &path);
     let fellow = Fellow::spawn(Command::new(&path).arg("1000"));
     running(&mut *native(Strategy::Auto), &fellow, "a-name-of-more-than-fifteen-bytes");
 }

@@ -111,3 +111,10 @@ pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
+
+/// Copies a program by another process: a child that a test forks while this one still writes the copy would hold it
+/// open, and running it then fails with ETXTBSY.
+pub fn copy_program(from: &str, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp");
+    assert!(status.success(), "cp failed: {status}");
+}
