@@ -1,5 +1,9 @@
 //! Builds what the benchmark compares and runs it.
 
+use std::process::Command;
+
+use anyhow::Context;
+
 use crate::shell::{self, cargo, target};
 
 /// Arguments of `cargo xtask bench`, passed on as they are.
@@ -14,5 +18,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let packages = ["-p", "psio-bench", "-p", "psio-floor", "-p", "psiod"];
     shell::run(cargo(&["build", "--release", "--locked"]).args(packages))?;
-    shell::run(shell::command(target().join("release/psio-bench"), "").args(&arguments.options))
+    let today = Command::new("date").arg("+%F").output().context("cannot ask for the date")?.stdout;
+    let today = String::from_utf8_lossy(&today).trim().to_owned();
+    let bench = target().join("release/psio-bench");
+    shell::run(shell::command(bench, "").args(["--date", &today]).args(&arguments.options))
 }
