@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::error::{ApiError, ErrorCode, did_you_mean, nearest};
+use crate::error::{ApiError, ErrorCode, did_you_mean, nearest, shortened};
 use crate::reply::Rendered;
 
 /// Longest id in bytes, as it stands in the message, quotes not counted.
@@ -213,15 +213,6 @@ fn kind_of_value(value: &Value) -> &'static str {
     }
 }
 
-/// Enough of a stranger's text to recognise it by in a message.
-fn shortened(text: &str) -> String {
-    const MAX_CHARS: usize = 64;
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +248,11 @@ mod tests {
         let message = |length| format!(r#"{{"type":"command","id":"{}","data":{{"name":"x"}}}}"#, "i".repeat(length));
         assert!(parse(&message(128)).is_ok());
         assert!(refused(&message(129)).error.message.contains("129 bytes"));
+    }
+
+    #[test]
+    fn an_id_of_null_is_no_id() {
+        assert_eq!(parse(r#"{"type":"command","id":null,"data":{"name":"x"}}"#).unwrap().id, None);
     }
 
     #[test]

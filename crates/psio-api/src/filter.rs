@@ -57,6 +57,9 @@ const OPERATORS: [(&str, Operator); 7] = [
     ("<", Operator::Less),
 ];
 
+/// Every term is tried on every row.
+const MAX_TERMS: usize = 32;
+
 const EXPECTED: &str = "terms such as `firefox`, `cpu_percent>5`, `username=root`, `!name~kworker`";
 
 impl<R: Row> Filter<R> {
@@ -65,6 +68,9 @@ impl<R: Row> Filter<R> {
         let mut terms = Vec::new();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
+            if terms.len() == MAX_TERMS {
+                return Err(refusal(&format!("more than {MAX_TERMS} terms")));
+            }
             let (term, after) = Term::parse(rest, viewer)?;
             terms.push(term);
             rest = after.trim_start();
@@ -280,6 +286,12 @@ mod tests {
     #[test]
     fn comparing_a_number_with_a_word_is_refused() {
         assert!(message("cpu_percent>much").contains("`much`, which is not a number"));
+    }
+
+    #[test]
+    fn more_terms_than_anybody_types_are_refused() {
+        assert!(message(&"a ".repeat(33)).contains("more than 32 terms"));
+        assert!(pids(&"init ".repeat(32)).contains(&1));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{ApiError, ErrorCode, did_you_mean, nearest};
+use crate::error::{ApiError, ErrorCode, did_you_mean, nearest, shortened};
 
 /// Parameters of a command. The type refuses unknown fields (`#[serde(deny_unknown_fields)]`).
 pub trait Params: DeserializeOwned + JsonSchema + Send + Sync + 'static {
@@ -52,8 +52,9 @@ fn explain<P: Params>(
             names => format!("one of {}", names.join(", ")),
         };
         let hint = did_you_mean(&nearest(name, names));
+        let name = shortened(name);
         let message = format!("{command}: unknown parameter `{name}`{hint} (expected {expected})");
-        return ApiError::bad_param(name, &expected, message);
+        return ApiError::bad_param(&name, &expected, message);
     }
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     for name in required {
@@ -66,7 +67,8 @@ fn explain<P: Params>(
     let path = error.path().to_string();
     let name = path.split(['.', '[']).next().unwrap_or_default();
     let expected = known.get(name).map_or_else(String::new, expected);
-    let message = format!("{command}: parameter `{path}`: {}; expected {expected}", error.inner());
+    let complaint = shortened(&error.inner().to_string());
+    let message = format!("{command}: parameter `{path}`: {complaint}; expected {expected}");
     ApiError::bad_param(name, &expected, message)
 }
 

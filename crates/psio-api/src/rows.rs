@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::access::{Access, Viewer};
 use crate::data::unknown::{Reason, Unknown};
-use crate::error::{ApiError, ErrorCode, did_you_mean, nearest};
+use crate::error::{ApiError, ErrorCode, did_you_mean, nearest, shortened};
 use crate::filter::Filter;
 use crate::params::Params;
 use crate::reply::{Rendered, Reply};
@@ -148,7 +148,7 @@ impl<R: Row> ListParams<R> {
     fn resolve(&self, viewer: Viewer) -> Result<Choice<R>, ApiError> {
         let fields = match &self.fields {
             None => R::FIELDS.iter().collect(),
-            Some(names) => names.iter().map(|name| known_field("fields", name)).collect::<Result<_, _>>()?,
+            Some(names) => chosen_fields(names)?,
         };
         let sort = self.sort.as_deref().map(|sort| sort_order(sort, viewer)).transpose()?;
         let filter = Filter::parse(self.filter.as_deref().unwrap_or_default(), viewer)?;
@@ -156,12 +156,25 @@ impl<R: Row> ListParams<R> {
     }
 }
 
+fn chosen_fields<R: Row>(names: &[String]) -> Result<Vec<&'static Field<R>>, ApiError> {
+    let mut fields: Vec<&'static Field<R>> = Vec::new();
+    for name in names {
+        let field = known_field("fields", name)?;
+        // An answer must not grow with how often a short request repeats itself.
+        if fields.iter().any(|chosen| chosen.name == field.name) {
+            return Err(ApiError::bad_param("fields", "each field once", format!("fields: `{name}` is named twice")));
+        }
+        fields.push(field);
+    }
+    Ok(fields)
+}
+
 fn known_field<R: Row>(parameter: &str, name: &str) -> Result<&'static Field<R>, ApiError> {
     field::<R>(name).ok_or_else(|| {
         let names: Vec<_> = R::FIELDS.iter().map(|field| field.name).collect();
         let hint = did_you_mean(&nearest(name, names.iter().copied()));
         let expected = format!("a field: {}", names.join(", "));
-        ApiError::bad_param(parameter, &expected, format!("{parameter}: no field `{name}`{hint}"))
+        ApiError::bad_param(parameter, &expected, format!("{parameter}: no field `{}`{hint}", shortened(name)))
     })
 }
 
@@ -318,6 +331,11 @@ mod tests {
     fn a_field_that_does_not_exist_is_named_with_its_nearest() {
         assert_eq!(message(json!({"fields": ["nane"]})), "fields: no field `nane`; did you mean name?");
         assert!(message(json!({"sort": "-sise"})).contains("did you mean size?"));
+    }
+
+    #[test]
+    fn a_field_named_twice_is_refused() {
+        assert_eq!(message(json!({"fields": ["num", "name", "num"]})), "fields: `num` is named twice");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Answers, made once and shared: everybody who asks the same of the same two samples and may see the same gets the
-//! same bytes.
+//! Answers that are shared: everybody who asks the same of the same two samples and may see the same gets the same
+//! bytes. (Two who ask at the very same moment may have them made twice.)
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +17,9 @@ use psio_api::reply::Rendered;
 use crate::ring::{Ring, ViewKey};
 use crate::server::Outgoing;
 
-/// Answers kept, at most. They are dropped when newer samples come anyway.
+/// What is kept, at most; answers are dropped when newer samples come anyway.
 const MAX_KEPT: usize = 64;
+const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// A question: the command and its parameters, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +34,7 @@ pub struct Question {
 
 /// An answer whose bytes are shared.
 #[derive(Debug)]
-pub struct Answer {
+pub struct SharedAnswer {
     rendered: Rendered,
     data: Bytes,
     without_id: Bytes,
@@ -41,7 +42,7 @@ pub struct Answer {
     window_ms: Option<f64>,
 }
 
-impl Answer {
+impl SharedAnswer {
     fn new(mut rendered: Rendered, view: &View, topics: Topics) -> Self {
         let data = Bytes::from(std::mem::take(&mut rendered.json));
         let opening = envelope::response(None, None, None, &rendered);
@@ -80,7 +81,7 @@ struct Kept {
     /// How many samples the ring had taken when this was last cleared of what is outdated.
     pushes: u64,
     views: HashMap<ViewKey, View>,
-    answers: HashMap<(ViewKey, Question), Arc<Answer>>,
+    answers: HashMap<(ViewKey, Question), Arc<SharedAnswer>>,
 }
 
 impl Answers {
@@ -102,21 +103,26 @@ impl Answers {
         key: ViewKey,
         command: &dyn Prepared,
         view: &View,
-    ) -> Result<Arc<Answer>, ApiError> {
+    ) -> Result<Arc<SharedAnswer>, ApiError> {
         let key = (key, question.clone());
         if let Some(answer) = self.kept().answers.get(&key) {
             return Ok(answer.clone());
         }
         let answer = Arc::new(Self::fresh(command, view)?);
         let mut kept = self.kept();
-        kept.make_room();
+        kept.make_room(answer.data.len());
         kept.answers.insert(key, answer.clone());
         Ok(answer)
     }
 
     /// An answer that is not shared.
-    pub fn fresh(command: &dyn Prepared, view: &View) -> Result<Answer, ApiError> {
-        Ok(Answer::new(command.run(view)?, view, command.needs()))
+    pub fn fresh(command: &dyn Prepared, view: &View) -> Result<SharedAnswer, ApiError> {
+        Ok(SharedAnswer::new(command.run(view)?, view, command.needs()))
+    }
+
+    /// Lets go of everything: nobody is left to share it.
+    pub fn forget(&self) {
+        *self.kept() = Kept::default();
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -133,8 +139,9 @@ impl Kept {
         }
     }
 
-    fn make_room(&mut self) {
-        if self.answers.len() >= MAX_KEPT {
+    fn make_room(&mut self, bytes: usize) {
+        let kept_bytes: usize = self.answers.values().map(|answer| answer.data.len()).sum();
+        if self.answers.len() >= MAX_KEPT || kept_bytes + bytes > MAX_KEPT_BYTES {
             self.answers.clear();
         }
     }
@@ -164,6 +171,7 @@ mod tests {
 
     use psio_api::command::Run;
     use psio_api::data::access::Access;
+    use psio_api::data::snapshot::Snapshot;
     use psio_api::{example_machine, registry};
 
     use super::*;
@@ -182,7 +190,7 @@ mod tests {
         ring
     }
 
-    fn ask(answers: &Answers, ring: &Ring, name: &'static str, viewer: Viewer) -> Arc<Answer> {
+    fn ask(answers: &Answers, ring: &Ring, name: &'static str, viewer: Viewer) -> Arc<SharedAnswer> {
         let Run::Read(prepare) = registry::find(name).unwrap().run else { panic!("{name} reads") };
         let command = prepare(serde_json::Map::new()).unwrap();
         let (key, view) = answers.view(ring, command.needs(), &mut Told::default(), viewer);
@@ -203,6 +211,28 @@ mod tests {
         let owner = Viewer { access: Access::Inspect, uid: Some(0) };
         let first = ask(&answers, &ring, "process.getall", owner);
         assert!(!Arc::ptr_eq(&first, &ask(&answers, &ring, "process.getall", Viewer::STRANGER)));
+    }
+
+    #[test]
+    fn more_than_fits_is_not_kept() {
+        let answer = |bytes| {
+            Arc::new(SharedAnswer {
+                rendered: Rendered { json: Vec::new(), total: None, unknown: [].into() },
+                data: Bytes::from(vec![0; bytes]),
+                without_id: Bytes::new(),
+                time_ms: None,
+                window_ms: None,
+            })
+        };
+        let mut kept = Kept::default();
+        let key = ViewKey::of(&Snapshot::default(), &Snapshot::default());
+        for number in 0..10 {
+            let params = number.to_string().into();
+            kept.make_room(2 << 20);
+            let question = Question { command: "x", params, viewer: Viewer::STRANGER };
+            kept.answers.insert((key, question), answer(2 << 20));
+        }
+        assert_eq!(kept.answers.len(), 2);
     }
 
     #[test]

@@ -8,16 +8,20 @@ use bytes::Bytes;
 use psio_api::PROTOCOL_VERSION;
 use psio_api::command::{GivenParams, Prepared, Run};
 use psio_api::data::access::Viewer;
+use psio_api::data::process::ProcessId;
 use psio_api::data::view::View;
 use psio_api::envelope::{self, Refused, Request, RequestId};
 use psio_api::error::{ApiError, ErrorCode};
 use psio_api::registry;
 
-use crate::answers::{Answer, Answers, Question, Told};
+use crate::answers::{Answers, Question, SharedAnswer, Told};
 use crate::ring::ViewKey;
 use crate::sampler::Sampler;
-use crate::server::{Answer as Reply, Application, Handler, Health, Message, Order, Outgoing, Peer};
+use crate::server::{Answer, Application, Handler, Health, Message, Order, Outgoing, Peer};
 use crate::stats::Stats;
+
+/// Questions of one connection that are remembered; one who asks more gets the windows of a newcomer.
+const MAX_TOLD: usize = 32;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -65,39 +69,45 @@ struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.asker.service.stats.clients.fetch_sub(1, Ordering::Relaxed);
+        let service = &self.asker.service;
+        if service.stats.clients.fetch_sub(1, Ordering::Relaxed) == 1 {
+            service.answers.forget();
+        }
     }
 }
 
 impl Handler for Connection {
-    fn message(&mut self, message: Message<'_>) -> Reply {
+    fn message(&mut self, message: Message<'_>) -> Answer {
         self.asker.service.stats.requests.fetch_add(1, Ordering::Relaxed);
         let Message::Text(text) = message else {
-            return Reply::now(Order::Kept, refusal(None, &envelope::binary_refused()));
+            return Answer::now(Order::Kept, refusal(None, &envelope::binary_refused()));
         };
         match envelope::parse(text) {
             Ok(request) => self.answer(request),
-            Err(Refused { id, error }) => Reply::now(order(id.as_ref()), refusal(id.as_ref(), &error)),
+            Err(Refused { id, error }) => Answer::now(order(id.as_ref()), refusal(id.as_ref(), &error)),
         }
     }
 }
 
 impl Connection {
-    fn answer(&self, request: Request) -> Reply {
+    fn answer(&self, request: Request) -> Answer {
         let id = request.id;
         let order = order(id.as_ref());
         let (question, command) = match prepare(&request.name, request.params, self.asker.viewer) {
             Ok(prepared) => prepared,
-            Err(error) => return Reply::now(order, refusal(id.as_ref(), &error)),
+            Err(error) => return Answer::now(order, refusal(id.as_ref(), &error)),
         };
-        if self.asker.service.sampler.is_fresh(command.needs())
-            && let Some(answer) = self.asker.answer_at_once(&question, command.as_ref())
-        {
-            return Reply::now(order, message(id.as_ref(), answer));
-        }
         let asker = self.asker.clone();
-        Reply::later(order, async move {
-            let answer = asker.answer(&question, command.as_ref()).await;
+        if asker.service.sampler.is_fresh(command.needs()) {
+            return match asker.look(&question, command.as_ref()) {
+                Look::Answer(answer) => Answer::now(order, message(id.as_ref(), answer)),
+                Look::Details(view, selected) => Answer::later(order, async move {
+                    message(id.as_ref(), asker.detailed(command.as_ref(), &view, selected).await)
+                }),
+            };
+        }
+        Answer::later(order, async move {
+            let answer = asker.sample_and_answer(&question, command.as_ref()).await;
             message(id.as_ref(), answer)
         })
     }
@@ -123,36 +133,58 @@ fn prepare(name: &str, given: GivenParams, viewer: Viewer) -> Result<(Question, 
 struct Asker {
     service: Arc<Service>,
     viewer: Viewer,
-    /// What this connection was last told, by command.
-    told: Mutex<HashMap<&'static str, Told>>,
+    /// What this connection was last told, by question, so that none shortens another's window.
+    told: Mutex<HashMap<Question, Told>>,
+}
+
+/// What the newest samples give.
+enum Look {
+    /// The answer.
+    Answer(Result<Arc<SharedAnswer>, ApiError>),
+    /// Processes whose dear fields must be read first.
+    Details(View, Vec<ProcessId>),
 }
 
 impl Asker {
-    /// The answer from the newest samples; `None` when it takes dear fields that must be read first.
-    fn answer_at_once(&self, question: &Question, command: &dyn Prepared) -> Option<Result<Arc<Answer>, ApiError>> {
-        let (key, view) = self.view(question, command);
-        let answers = &self.service.answers;
-        command.select(&view).is_empty().then(|| answers.answer(question, key, command, &view))
+    /// Has the machine sampled, then answers.
+    async fn sample_and_answer(
+        &self,
+        question: &Question,
+        command: &dyn Prepared,
+    ) -> Result<Arc<SharedAnswer>, ApiError> {
+        self.service.sampler.sampled(command.needs()).await?;
+        match self.look(question, command) {
+            Look::Answer(answer) => answer,
+            Look::Details(view, selected) => self.detailed(command, &view, selected).await,
+        }
     }
 
-    /// Has the machine sampled, then answers.
-    async fn answer(&self, question: &Question, command: &dyn Prepared) -> Result<Arc<Answer>, ApiError> {
-        let sampler = &self.service.sampler;
-        if !sampler.is_fresh(command.needs()) {
-            sampler.sampled(command.needs()).await?;
-        }
+    fn look(&self, question: &Question, command: &dyn Prepared) -> Look {
         let (key, view) = self.view(question, command);
         let selected = command.select(&view);
         if selected.is_empty() {
-            return self.service.answers.answer(question, key, command, &view);
+            Look::Answer(self.service.answers.answer(question, key, command, &view))
+        } else {
+            Look::Details(view, selected)
         }
-        let details = sampler.details(selected).await?;
-        Answers::fresh(command, &view.with_details(details)).map(Arc::new)
+    }
+
+    async fn detailed(
+        &self,
+        command: &dyn Prepared,
+        view: &View,
+        selected: Vec<ProcessId>,
+    ) -> Result<Arc<SharedAnswer>, ApiError> {
+        let details = self.service.sampler.details(selected).await?;
+        Answers::fresh(command, &view.clone().with_details(details)).map(Arc::new)
     }
 
     fn view(&self, question: &Question, command: &dyn Prepared) -> (ViewKey, View) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = told.entry(question.command).or_default();
+        if told.len() >= MAX_TOLD && !told.contains_key(question) {
+            told.clear();
+        }
+        let told = told.entry(question.clone()).or_default();
         let ring = self.service.sampler.ring();
         self.service.answers.view(&ring, command.needs(), told, self.viewer)
     }
@@ -162,7 +194,7 @@ fn order(id: Option<&RequestId>) -> Order {
     if id.is_some() { Order::Free } else { Order::Kept }
 }
 
-fn message(id: Option<&RequestId>, answer: Result<Arc<Answer>, ApiError>) -> Outgoing {
+fn message(id: Option<&RequestId>, answer: Result<Arc<SharedAnswer>, ApiError>) -> Outgoing {
     match answer {
         Ok(answer) => answer.message(id),
         Err(error) => refusal(id, &error),

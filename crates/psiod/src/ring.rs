@@ -9,14 +9,18 @@ use psio_api::data::topics::Topics;
 
 /// Shortest window over which a rate is measured: from `/proc`, nothing finer than a clock tick is known.
 pub const MIN_WINDOW: Duration = Duration::from_millis(200);
-/// Longest window: an older sample is no base any more.
-pub const MAX_WINDOW: Duration = Duration::from_secs(10);
+/// Longest window that anybody can ask for.
+const MAX_WINDOW: Duration = Duration::from_secs(10);
+/// A sample older than this is no base any more. Who asks every ten seconds asks a little later than that.
+const MAX_KEPT: Duration = Duration::from_secs(11);
 /// The window for somebody who has not asked before.
 const FIRST_WINDOW: Duration = Duration::from_secs(1);
 /// A sample this young serves whoever asks.
-const MIN_MAX_AGE: Duration = Duration::from_millis(100);
-/// A topic that is dear to read is read so much more seldom.
+pub const MIN_MAX_AGE: Duration = Duration::from_millis(100);
+/// A topic that is dear to read is read so much more seldom…
 const MAX_AGE_IN_COSTS: u32 = 20;
+/// … but an old figure is no answer, however dear the last reading was (it may have been stopped in the middle).
+const MAX_MAX_AGE: Duration = Duration::from_secs(2);
 /// Samples older than this are thinned out to one every [`SPARSE`]: long windows need no finer choice.
 const DENSE: Duration = Duration::from_secs(2);
 const SPARSE: Duration = Duration::from_millis(500);
@@ -24,7 +28,7 @@ const SPARSE: Duration = Duration::from_millis(500);
 /// Samples of every topic, newest last.
 #[derive(Debug, Default)]
 pub struct Ring {
-    series: [Series; 5],
+    series: [Series; Topics::COUNT],
     pushes: u64,
 }
 
@@ -102,20 +106,20 @@ impl Series {
 
     /// How old a sample may be to serve somebody who asks now.
     pub fn max_age(&self) -> Duration {
-        MIN_MAX_AGE.max(self.cost * MAX_AGE_IN_COSTS)
+        (self.cost * MAX_AGE_IN_COSTS).clamp(MIN_MAX_AGE, MAX_MAX_AGE)
     }
 
     /// When a sample taken next will have a base: at once if an older one is there already or if there is nothing to
     /// wait for, else when the oldest recent one is old enough.
     pub fn base_ready(&self, now: Instant) -> Instant {
-        let recent = self.entries.iter().map(|entry| entry.taken).filter(|&taken| now - taken <= MAX_WINDOW);
+        let recent = self.entries.iter().map(|entry| entry.taken).filter(|&taken| now - taken <= MAX_KEPT);
         recent.min().map_or(now, |oldest| now.max(oldest + MIN_WINDOW))
     }
 
     fn base(&self, now: Moment, wanted: Duration) -> Option<&Entry> {
         let wanted = wanted.clamp(MIN_WINDOW, MAX_WINDOW);
         let window = |entry: &&Entry| now.since(&entry.at);
-        let usable = || self.entries.iter().filter(|entry| (MIN_WINDOW..=MAX_WINDOW).contains(&window(entry)));
+        let usable = || self.entries.iter().filter(|entry| (MIN_WINDOW..=MAX_KEPT).contains(&window(entry)));
         usable().rfind(|entry| window(entry) >= wanted).or_else(|| usable().next())
     }
 
@@ -130,7 +134,7 @@ impl Series {
         }
         let now = entry.at;
         self.entries.push_back(entry);
-        self.entries.retain(|entry| now.since(&entry.at) <= MAX_WINDOW);
+        self.entries.retain(|entry| now.since(&entry.at) <= MAX_KEPT);
         self.thin(now);
     }
 
@@ -155,12 +159,12 @@ fn index(topic: Topics) -> usize {
 
 /// A view's identity: which samples it is made of. Equal keys mean equal figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ViewKey([(u64, u64); 5]);
+pub struct ViewKey([(u64, u64); Topics::COUNT]);
 
 impl ViewKey {
     /// The key of these two snapshots.
     pub fn of(now: &Snapshot, base: &Snapshot) -> Self {
-        let mut key = [(0, 0); 5];
+        let mut key = [(0, 0); Topics::COUNT];
         for (slot, topic) in key.iter_mut().zip(Topics::each()) {
             let since_boot = |snapshot: &Snapshot| snapshot.at(topic).map_or(0, |at| at.since_boot_ns);
             *slot = (since_boot(now), since_boot(base));
@@ -233,8 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_older_than_the_longest_window_is_no_base() {
-        assert_eq!(window_ms(&ring([1_000, 11_001]), Some(1_000)), None);
+    fn a_sample_much_older_than_the_longest_window_is_no_base() {
+        assert_eq!(window_ms(&ring([1_000, 12_001]), Some(1_000)), None);
+    }
+
+    #[test]
+    fn who_asks_every_ten_seconds_is_told_of_ten_seconds() {
+        assert_eq!(window_ms(&ring([1_000, 11_020]), Some(1_000)), Some(10_020));
     }
 
     #[test]
@@ -274,5 +283,12 @@ mod tests {
         let mut ring = ring([]);
         ring.push(TOPIC, &sample(1_000), Instant::now(), Duration::from_millis(40));
         assert_eq!(ring.series(TOPIC).max_age(), Duration::from_millis(800));
+    }
+
+    #[test]
+    fn a_reading_that_took_a_minute_does_not_make_old_figures_fresh() {
+        let mut ring = ring([]);
+        ring.push(TOPIC, &sample(1_000), Instant::now(), Duration::from_secs(60));
+        assert_eq!(ring.series(TOPIC).max_age(), MAX_MAX_AGE);
     }
 }

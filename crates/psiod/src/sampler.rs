@@ -1,7 +1,8 @@
 //! The one thread that reads the machine. Everybody who asks at about the same time shares what it read; while nobody
 //! asks it sleeps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use psio_probe::{ProbeError, Source};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use crate::ring::{MIN_WINDOW, Ring};
+use crate::ring::{MIN_MAX_AGE, MIN_WINDOW, Ring};
 use crate::stats::Stats;
 
 /// What can be asked of the sampler. Cheap to clone.
@@ -35,8 +36,15 @@ impl Sampler {
     pub fn start(source: Box<dyn Source>, stats: Arc<Stats>) -> std::io::Result<Self> {
         let (asks, inbox) = mpsc::channel();
         let ring = Arc::<Mutex<Ring>>::default();
-        let thread =
-            Thread { source, stats, ring: ring.clone(), inbox, waiting: Vec::new(), complaints: HashMap::new() };
+        let thread = Thread {
+            source,
+            stats,
+            ring: ring.clone(),
+            inbox,
+            waiting: Vec::new(),
+            details: VecDeque::new(),
+            failures: HashMap::new(),
+        };
         std::thread::Builder::new().name("sampler".to_owned()).spawn(|| thread.run())?;
         Ok(Self { ring, asks })
     }
@@ -91,8 +99,10 @@ struct Thread {
     ring: Arc<Mutex<Ring>>,
     inbox: Receiver<Ask>,
     waiting: Vec<Waiting>,
-    /// The last error of each topic, so that one that repeats is logged once.
-    complaints: HashMap<Topics, String>,
+    details: VecDeque<(Vec<ProcessId>, oneshot::Sender<Details>)>,
+    /// The last error of each topic and when it was met: one that repeats is logged once, and not met more often than
+    /// the topic would be read.
+    failures: HashMap<Topics, (Instant, String)>,
 }
 
 /// Somebody who asked, and what they still wait for.
@@ -121,15 +131,13 @@ impl Thread {
                 self.accept(ask);
             }
             self.sample_what_is_due();
+            self.read_details();
         }
     }
 
     fn accept(&mut self, ask: Ask) {
         match ask {
-            Ask::Details { processes, done } => {
-                // The asker may have gone; nobody else wants it then.
-                let _ = done.send(self.source.details(&processes));
-            }
+            Ask::Details { processes, done } => self.details.push_back((processes, done)),
             Ask::Sample { topics, done } => {
                 let asked = Instant::now();
                 let ring = lock(&self.ring);
@@ -139,6 +147,15 @@ impl Thread {
                     .collect();
                 self.waiting.push(Waiting { missing, asked, done });
             }
+        }
+    }
+
+    /// Reads dear fields for the first few who asked; the others' turn comes after the samples that are due then.
+    fn read_details(&mut self) {
+        const AT_ONCE: usize = 16;
+        for (processes, done) in self.details.drain(..self.details.len().min(AT_ONCE)) {
+            // Whoever asked may have gone; nobody else wants it then.
+            let _ = done.send(self.source.details(&processes));
         }
     }
 
@@ -162,6 +179,9 @@ impl Thread {
 
     fn next_due(&self) -> Option<Instant> {
         let now = Instant::now();
+        if !self.details.is_empty() {
+            return Some(now);
+        }
         self.missing().map(|topic| self.due_at(topic, now)).min()
     }
 
@@ -174,39 +194,55 @@ impl Thread {
     fn sample(&mut self, topics: Topics) {
         for topic in Topics::each().filter(|&topic| topics.contains(topic)) {
             let started = Instant::now();
+            if let Some((at, message)) = self.failures.get(&topic)
+                && started - *at < MIN_MAX_AGE
+            {
+                let message = message.clone();
+                self.refuse(topic, &message);
+                continue;
+            }
             match self.read(topic) {
-                Ok(sample) if sample.at(topic).is_none() => self.fail(topic, &ProbeError::Missing),
+                Ok(sample) if sample.at(topic).is_none() => self.fail(topic, &ProbeError::Missing.to_string()),
                 Ok(sample) => {
-                    self.complaints.remove(&topic);
+                    self.failures.remove(&topic);
                     lock(&self.ring).push(topic, &sample, started, started.elapsed());
                 }
-                Err(error) => self.fail(topic, &error),
+                Err(message) => self.fail(topic, &message),
             }
         }
     }
 
-    fn read(&mut self, topic: Topics) -> Result<Snapshot, ProbeError> {
+    fn read(&mut self, topic: Topics) -> Result<Snapshot, String> {
         if topic == Topics::DAEMON {
             let value = self.stats.sample(self.source.as_ref());
             let daemon = Some(Arc::new(Sample { at: self.source.now(), value }));
             return Ok(Snapshot { daemon, ..Snapshot::default() });
         }
-        self.source.sample(topic)
+        let source = &mut self.source;
+        // A mistake in reading one topic must not take the others with it; the panic itself is in the log.
+        match catch_unwind(AssertUnwindSafe(|| source.sample(topic))) {
+            Ok(sample) => sample.map_err(|error| error.to_string()),
+            Err(_) => Err("psiod made a mistake while reading it; its log says where".to_owned()),
+        }
+    }
+
+    /// Notes why a topic could not be read.
+    fn fail(&mut self, topic: Topics, message: &str) {
+        let failure = (Instant::now(), message.to_owned());
+        if self.failures.insert(topic, failure).is_none_or(|(_, before)| before != message) {
+            warn!("{message}");
+        }
+        self.refuse(topic, message);
     }
 
     /// Tells everybody who waits for the topic that it cannot be had.
-    fn fail(&mut self, topic: Topics, error: &ProbeError) {
-        let message = error.to_string();
-        if self.complaints.get(&topic) != Some(&message) {
-            warn!("{message}");
-            self.complaints.insert(topic, message.clone());
-        }
+    fn refuse(&mut self, topic: Topics, message: &str) {
         let (failed, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|waiting| waiting.missing.iter().any(|&(missing, _)| missing == topic));
         self.waiting = waiting;
         for Waiting { done, .. } in failed {
-            let _ = done.send(Err(ApiError::unavailable(message.clone())));
+            let _ = done.send(Err(ApiError::unavailable(message)));
         }
     }
 

@@ -60,7 +60,7 @@ pub struct CommandDescription {
 }
 
 /// What of the protocol this version has.
-const FEATURES: [&str; 5] = ["fields", "sort", "filter", "limit", "columns"];
+const FEATURES: [&str; 6] = ["fields", "sort", "filter", "limit", "offset", "columns"];
 
 impl Read for DaemonDescribe {
     const NAME: &'static str = "daemon.describe";

@@ -61,16 +61,12 @@ impl Read for DaemonGetStats {
     fn run(view: &View, _: &Self::Params) -> Result<Self::Reply, ApiError> {
         let sample = sampled(view.now.daemon.as_ref(), "psiod itself")?;
         let daemon = sample.value.clone();
-        let window = view.window(Topics::DAEMON);
-        let before = view.base.daemon.as_ref().and_then(|base| base.value.cpu_time_ns);
-        let used = daemon.cpu_time_ns.zip(before).map(|(now, before)| now.saturating_sub(before));
-        let percent = used.zip(window.filter(|window| !window.is_zero()));
         let value = DaemonStats {
             version: daemon.version,
             pid: daemon.pid,
             uptime: (daemon.uptime_ns / 1_000_000) as f64 / 1e3,
             cpu_seconds: daemon.cpu_time_ns.map(|ns| (ns / 1_000) as f64 / 1e6),
-            cpu_percent: percent.map(|(used, window)| hundredths(used as f64 / window.as_nanos() as f64 * 100.0)),
+            cpu_percent: view.daemon_cpu_percent().map(hundredths),
             rss: daemon.rss_bytes,
             descriptors: daemon.descriptors,
             descriptor_limit: daemon.descriptor_limit,

@@ -10,10 +10,11 @@ use crate::command::{Example, Read};
 use crate::commands::process_getall::{ProcessRow, row, unknown_of};
 use crate::data::process::{Process, ProcessId};
 use crate::data::topics::Topics;
+use crate::data::unknown::Reason;
 use crate::data::view::{View, sampled};
 use crate::error::{ApiError, ErrorCode};
 use crate::params::Params;
-use crate::reply::One;
+use crate::reply::{One, nulls_of};
 
 /// One process: every field of `process.getall`, and some that cost a read of their own. Source: as
 /// `process.getall`; also `/proc/PID/status`, `cgroup` and `oom_score`.
@@ -66,8 +67,8 @@ impl Read for ProcessGet {
         let row = row(sample, process, view.process_cpu_percents()[index]);
         // The sample knows it, the reading of its details does not: it ended in between.
         let details = view.details.get(&process.id()).ok_or_else(|| ApiError::no_process(params.pid))?;
-        let mut unknown = unknown_of(&row, sample, view.base.processes.is_some());
-        unknown.extend(details.unknown.clone());
+        let mut reasons = unknown_of(std::slice::from_ref(&row), sample);
+        reasons.extend(details.unknown.clone());
         let switches = details.voluntary_context_switches.zip(details.involuntary_context_switches);
         let value = ProcessDetail {
             row,
@@ -75,6 +76,11 @@ impl Read for ProcessGet {
             cgroup: details.cgroup.clone(),
             oom_score: details.oom_score,
         };
+        // What is unknown of other processes may be known of this one.
+        let mut unknown = nulls_of(&value, Reason::Absent);
+        for (name, reason) in &mut unknown {
+            *reason = reasons.get(name).copied().unwrap_or(*reason);
+        }
         Ok(One { value, unknown })
     }
 
@@ -122,6 +128,12 @@ mod tests {
     fn details_stand_beside_the_fields_of_the_list() {
         let detail = get(1893, None).unwrap();
         assert_eq!((&*detail.row.name, detail.num_ctx_switches), ("firefox", Some([81_224, 3_016])));
+    }
+
+    #[test]
+    fn every_null_has_a_reason() {
+        let one = ProcessGet::run(&example_machine::view(), &ProcessGetParams { pid: 1893, started: None }).unwrap();
+        assert_eq!(one.unknown, [("terminal".to_owned(), Reason::Absent)].into());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::data::topics::Topics;
 use crate::data::unknown::{Reason, Unknown};
 use crate::data::view::{View, sampled};
 use crate::error::ApiError;
-use crate::rows::{ListParams, Rows};
+use crate::rows::{ListParams, Rows, field};
 use crate::value::{CpuSeconds, MemoryBytes, hundredths};
 
 /// All processes of the machine, ordered by pid unless `sort` says otherwise. `cpu_percent` is measured over the
@@ -70,11 +70,9 @@ impl Read for ProcessGetAll {
 
     fn run(view: &View, _: &Self::Params) -> Result<Self::Reply, ApiError> {
         let sample = &sampled(view.now.processes.as_ref(), "the process table")?.value;
-        let mut unknown = sample.unknown.clone();
-        if view.base.processes.is_none() {
-            unknown.insert("cpu_percent".to_owned(), Reason::Absent);
-        }
-        Ok(Rows::new(rows(view)?, unknown))
+        let rows = rows(view)?;
+        let unknown = unknown_of(&rows, sample);
+        Ok(Rows::new(rows, unknown))
     }
 
     fn examples() -> Vec<Example> {
@@ -130,13 +128,43 @@ pub fn row(sample: &ProcessSample, process: &Process, cpu_percent: Option<f64>) 
     }
 }
 
-/// Why fields of `process` are null, from what the sample says of all processes.
-pub fn unknown_of(row: &ProcessRow, sample: &ProcessSample, has_base: bool) -> Unknown {
+/// Why fields of these rows are null: what the sample says, and for what is computed here, that there was nothing to
+/// compute it from.
+pub fn unknown_of(rows: &[ProcessRow], sample: &ProcessSample) -> Unknown {
+    const COMPUTED: [&str; 3] = ["cpu_percent", "memory_percent", "create_time"];
     let mut unknown = sample.unknown.clone();
-    if row.cpu_percent.is_none() && !has_base {
-        unknown.insert("cpu_percent".to_owned(), Reason::Absent);
+    for field in COMPUTED.iter().filter_map(|name| field::<ProcessRow>(name)) {
+        if rows.iter().any(|row| (field.value)(row).is_null()) {
+            unknown.entry(field.name.to_owned()).or_insert(Reason::Absent);
+        }
     }
-    let row = serde_json::to_value(row).expect("invariant: a row is always JSON");
-    unknown.retain(|name, _| row[name.as_str()].is_null());
     unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example_machine;
+
+    #[test]
+    fn what_cannot_be_computed_is_absent() {
+        let mut view = example_machine::view();
+        view.base = Arc::default();
+        let sample = &view.now.processes.as_ref().unwrap().value;
+        let unknown = unknown_of(&rows(&view).unwrap(), sample);
+        assert_eq!(unknown.get("cpu_percent"), Some(&Reason::Absent));
+        assert_eq!(unknown.get("memory_percent"), None);
+    }
+
+    #[test]
+    fn a_process_without_an_earlier_reading_is_unknown_among_others_that_have_one() {
+        let view = example_machine::view();
+        let mut base = (*view.base).clone();
+        Arc::make_mut(base.processes.as_mut().unwrap()).value.processes.remove(0);
+        let view = View::new(view.now.clone(), Arc::new(base), view.viewer);
+        let rows = rows(&view).unwrap();
+        assert_eq!((rows[0].cpu_percent, rows[1].cpu_percent), (None, Some(0.0)));
+        let sample = &view.now.processes.as_ref().unwrap().value;
+        assert_eq!(unknown_of(&rows, sample).get("cpu_percent"), Some(&Reason::Absent));
+    }
 }

@@ -22,6 +22,7 @@ pub struct ProcessDetails {
     pub cgroup: Option<Arc<str>>,
     /// How likely the kernel is to kill it when memory runs out, 0 to about 1000 (`/proc/PID/oom_score`).
     pub oom_score: Option<i32>,
-    /// Why any of these is not known, by the field's name on the wire.
+    /// Why any of these is not known, by the field's name on the wire: `num_ctx_switches` for both counts, `cgroup`,
+    /// `oom_score`.
     pub unknown: Unknown,
 }

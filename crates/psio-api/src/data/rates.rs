@@ -1,6 +1,7 @@
 //! The one place that divides by time: two snapshots in, rates out.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::data::cpu::{CpuCounters, CpuSample};
 use crate::data::process::{Process, ProcessSample};
@@ -48,6 +49,18 @@ impl Rates {
             (None, _) => Vec::new(),
         })
     }
+
+    /// CPU percent of psiod itself.
+    pub fn daemon(&self, now: &Snapshot, base: &Snapshot) -> Option<f64> {
+        let (now, base) = (now.daemon.as_ref()?, base.daemon.as_ref()?);
+        cpu_percent(now.value.cpu_time_ns?, base.value.cpu_time_ns?, now.at.since(&base.at))
+    }
+}
+
+/// CPU time used over time passed, percent; `None` when the counter went backwards or no time passed.
+fn cpu_percent(used_now_ns: u64, used_before_ns: u64, window: Duration) -> Option<f64> {
+    let used_ns = used_now_ns.checked_sub(used_before_ns)?;
+    (!window.is_zero()).then(|| used_ns as f64 / window.as_nanos() as f64 * 100.0)
 }
 
 fn cpu_rates(now: &CpuSample, base: &CpuSample) -> Vec<Option<CpuRates>> {
@@ -74,7 +87,7 @@ fn cpu_rate(now: &CpuCounters, base: &CpuCounters) -> Option<CpuRates> {
 }
 
 fn process_rates(now: &Sample<ProcessSample>, base: &Sample<ProcessSample>) -> Vec<Option<f64>> {
-    let window_ns = now.at.since(&base.at).as_nanos() as f64;
+    let window = now.at.since(&base.at);
     let mut earlier = base.value.processes.iter().peekable();
     // Both lists are ordered by pid, so one pass over each finds every pair.
     now.value
@@ -88,8 +101,7 @@ fn process_rates(now: &Sample<ProcessSample>, base: &Sample<ProcessSample>) -> V
                 None if born_after(process, now, base) => 0,
                 None => return None,
             };
-            let used = process.cpu_time?.total_ns.checked_sub(used_before)?;
-            (window_ns > 0.0).then(|| used as f64 / window_ns * 100.0)
+            cpu_percent(process.cpu_time?.total_ns, used_before, window)
         })
         .collect()
 }

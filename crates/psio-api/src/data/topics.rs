@@ -20,9 +20,12 @@ impl Topics {
     /// psiod's own figures.
     pub const DAEMON: Self = Self(1 << 4);
 
+    /// How many topics there are.
+    pub const COUNT: usize = 5;
+
     /// Every topic once, in a fixed order.
     pub fn each() -> impl Iterator<Item = Self> {
-        (0..5).map(|bit| Self(1 << bit))
+        (0..Self::COUNT).map(|bit| Self(1 << bit))
     }
 
     /// Whether every topic of `other` is in this set.

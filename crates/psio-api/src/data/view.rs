@@ -54,6 +54,11 @@ impl View {
         self.rates.processes(&self.now, &self.base)
     }
 
+    /// CPU percent of psiod itself.
+    pub fn daemon_cpu_percent(&self) -> Option<f64> {
+        self.rates.daemon(&self.now, &self.base)
+    }
+
     /// The window over which the rates of these topics are measured: the longest of them; `None` where none of the
     /// topics has rates, or there is no earlier reading.
     pub fn window(&self, topics: Topics) -> Option<Duration> {

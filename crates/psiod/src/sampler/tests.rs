@@ -17,11 +17,12 @@ struct Counting {
     reads: Arc<AtomicU64>,
     started: Instant,
     stands_still: bool,
+    panics: bool,
 }
 
 impl Counting {
     fn new() -> Self {
-        Self { reads: Arc::default(), started: Instant::now(), stands_still: false }
+        Self { reads: Arc::default(), started: Instant::now(), stands_still: false, panics: false }
     }
 
     fn reads(&self) -> u64 {
@@ -44,6 +45,7 @@ impl Source for Counting {
         if topics == Topics::PROCESSES {
             return Err(ProbeError::Parse { path: "/proc".to_owned(), what: "a process table" });
         }
+        assert!(topics != Topics::HOST || !self.panics, "a panic that a test asked for");
         if topics == Topics::HOST {
             let host: HostSample = example_machine::view().now.host.as_ref().unwrap().value.clone();
             return Ok(Snapshot { host: Some(Arc::new(Sample { at, value: host })), ..Snapshot::default() });
@@ -128,6 +130,14 @@ async fn a_topic_that_cannot_be_read_is_refused_and_the_others_are_served() {
     let sampler = start(&Counting::new());
     let error = sampler.sampled(Topics::PROCESSES).await.unwrap_err();
     assert_eq!(error.message, "cannot understand /proc: expected a process table");
+    sampler.sampled(Topics::CPU).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_in_one_topic_leaves_the_others() {
+    let sampler = start(&Counting { panics: true, ..Counting::new() });
+    let error = sampler.sampled(Topics::HOST).await.unwrap_err();
+    assert!(error.message.contains("a mistake"), "{}", error.message);
     sampler.sampled(Topics::CPU).await.unwrap();
 }
 
