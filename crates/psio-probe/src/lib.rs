@@ -19,7 +19,7 @@ pub use own_usage::OwnUsage;
 use psio_api::data::daemon::SweepStats;
 use psio_api::data::details::{Details, ProcessDetails};
 use psio_api::data::moment::Moment;
-use psio_api::data::process::ProcessId;
+use psio_api::data::process::{ProcessId, ProcessSample};
 use psio_api::data::snapshot::Snapshot;
 use psio_api::data::topics::Topics;
 use psio_api::data::unknown::Reason;
@@ -119,9 +119,20 @@ pub fn open(options: &Options) -> Result<Box<dyn Source>, ProbeError> {
 
 /// The details of a process of which none can be told, for this reason.
 fn no_details(reason: Reason) -> ProcessDetails {
-    const FIELDS: [&str; 4] = ["voluntary_context_switches", "involuntary_context_switches", "cgroup", "oom_score"];
+    const FIELDS: [&str; 3] = ["num_ctx_switches", "cgroup", "oom_score"];
     ProcessDetails {
         unknown: FIELDS.iter().map(|field| ((*field).into(), reason)).collect(),
         ..ProcessDetails::default()
+    }
+}
+
+/// Notes why fields that are worked out of several others cannot be.
+fn note_derived(sample: &mut ProcessSample) {
+    let no_total = sample.memory_total_bytes.is_none().then_some(Reason::Unsupported);
+    if let Some(reason) = sample.unknown.get("memory_info").copied().or(no_total) {
+        sample.unknown.insert("memory_percent".into(), reason);
+    }
+    if sample.boot_time.is_none() {
+        sample.unknown.insert("create_time".into(), Reason::Unsupported);
     }
 }

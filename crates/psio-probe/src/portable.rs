@@ -161,13 +161,15 @@ impl PortableSource {
         if processes.iter().any(|process| process.identity.username.is_none()) {
             unknown.insert("username".into(), Reason::Denied);
         }
-        Ok(ProcessSample {
+        let mut sample = ProcessSample {
             processes,
             ticks_per_second: TICKS_PER_SECOND as u32,
             boot_time: Some(self.opened.boot_time),
             memory_total_bytes: Some(self.system.total_memory()),
             unknown,
-        })
+        };
+        crate::note_derived(&mut sample);
+        Ok(sample)
     }
 
     fn started(&self, process: &sysinfo::Process) -> u64 {

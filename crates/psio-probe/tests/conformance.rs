@@ -263,6 +263,7 @@ fn details_are_of_the_process_that_was_meant(source: &mut dyn Source) {
     let own = &details[&own];
     let told = own.oom_score.is_some();
     assert_eq!(told, !own.unknown.contains_key("oom_score"));
+    assert!(own.unknown.keys().all(|name| ["num_ctx_switches", "cgroup", "oom_score"].contains(&name.as_str())));
 }
 
 #[test]

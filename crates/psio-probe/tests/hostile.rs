@@ -4,13 +4,16 @@
 
 mod common;
 
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use common::{Fellow, Folder, is_root, running, sweep, until};
-use psio_api::data::process::{Process, ProcessStatus};
+use common::{Fellow, Folder, copy_program, is_root, running, sweep, until};
+use psio_api::data::process::{Process, ProcessId, ProcessStatus};
 use psio_api::data::topics::Topics;
 use psio_api::data::unknown::Reason;
 use psio_probe::{Options, ProbeError, Roots, Source, Strategy, open};
@@ -229,7 +232,7 @@ fn under_a_low_limit() {
     let fellows: Vec<u32> = fellows.split(',').map(|pid| pid.parse().expect("a pid")).collect();
     // Believes that it may keep more than there are.
     let mut source = budget(10_000);
-    let files: Vec<_> = (0..10).map(|_| std::fs::File::open("/dev/null").expect("a file")).collect();
+    let files = all_descriptors();
     for _ in 0..3 {
         let found = sweep(&mut *source);
         for pid in fellows.iter().chain([&std::process::id()]) {
@@ -240,18 +243,127 @@ fn under_a_low_limit() {
     drop(files);
 }
 
+/// As many open files as this process may have.
+fn all_descriptors() -> Vec<File> {
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+/// Not a test of its own: what `a_sweep_without_descriptors_fails` runs in a process with a low limit.
+#[test]
+#[ignore = "run by another test"]
+fn without_descriptors() {
+    let options = Options { strategy: Strategy::Opened, ..Options::default() };
+    let mut files = all_descriptors();
+    // As few as it takes to open the source, which leaves none to sweep with.
+    let mut source = loop {
+        match open(&options) {
+            Ok(source) => break source,
+            Err(_) => drop(files.pop().expect("another one")),
+        }
+    };
+    let error = source.sample(Topics::PROCESSES).expect_err("no descriptor for the first process");
+    let ProbeError::Read { path, source: cause } = &error else { panic!("{error}") };
+    assert!(path.starts_with("/proc/") && path.ends_with("/stat"), "{path}");
+    assert_eq!(cause.raw_os_error(), Some(24), "EMFILE");
+    drop(files);
+    assert!(sweep(&mut *source).value.find(std::process::id()).is_some());
+    assert_eq!(source.sweep_stats().count, 1);
+}
+
+#[test]
+fn a_sweep_without_descriptors_fails() {
+    with_low_limit("without_descriptors", &[]);
+}
+
 #[test]
 fn a_limit_that_is_reached_is_no_error() {
     let fellows: Vec<Fellow> = (0..30).map(|_| Fellow::shell("read x")).collect();
     let pids: Vec<String> = fellows.iter().map(|fellow| fellow.pid().to_string()).collect();
-    let own = std::env::current_exe().expect("this test's own path");
+    with_low_limit("under_a_low_limit", &[(FELLOWS, &pids.join(","))]);
+}
+
+/// Runs one of the tests above in a process that may have 50 open files.
+fn with_low_limit(test: &str, variables: &[(&str, &str)]) {
     let output = Command::new("sh")
-        .args(["-c", "ulimit -n 50; exec \"$0\" --ignored --exact under_a_low_limit"])
-        .arg(own)
-        .env(FELLOWS, pids.join(","))
+        .args(["-c", "ulimit -n 50; exec \"$0\" --ignored --exact \"$1\""])
+        .arg(std::env::current_exe().expect("this test's own path"))
+        .arg(test)
+        .envs(variables.iter().copied())
         .output()
         .expect("this test, again");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+}
+
+/// Names the folder that `as_nobody` reads.
+const FAKE_PROC: &str = "PSIO_TEST_PROC";
+
+/// Not a test of its own: what `what_may_not_be_read_is_not_listed` runs as a user who may not.
+#[test]
+#[ignore = "run by another test"]
+fn as_nobody() {
+    let folder = std::env::var(FAKE_PROC).expect("a folder");
+    for strategy in STRATEGIES {
+        let roots = Roots { proc: folder.clone().into(), ..Roots::default() };
+        let mut source = open(&Options { roots, strategy, ..Options::default() }).expect("a source");
+        let sample = sweep(&mut *source);
+        let pids: Vec<u32> = sample.value.processes.iter().map(|process| process.pid).collect();
+        assert_eq!(pids, [7]);
+        assert!(!sample.value.unknown.contains_key("ppid"));
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_not_listed() {
+    const NOBODY: u32 = 65_534;
+    let folder = fake_proc(7);
+    folder.write("8/stat", stat("another's", 5));
+    let refused = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(folder.path().join("8/stat"), refused).expect("it is ours");
+    let own = folder.path().join("test");
+    copy_program(std::env::current_exe().expect("this test's own path").to_str().expect("text"), &own);
+    let mut again = Command::new(own);
+    again.args(["--ignored", "--exact", "as_nobody"]).env(FAKE_PROC, folder.path());
+    if is_root() {
+        again.uid(NOBODY).gid(NOBODY);
+    }
+    let output = again.output().expect("this test, again");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[test]
+fn the_first_sample_is_read_through_kept_descriptors() {
+    let folder = fake_proc(7);
+    let mut source = of_proc(&folder, Strategy::Kept);
+    assert_eq!(source.sweep_stats().count, 0);
+    // What was opened is read on; what is opened now is not there.
+    std::fs::remove_file(folder.path().join("7/stat")).expect("it was there");
+    assert!(sweep(&mut *source).value.find(7).is_some());
+    assert_eq!(source.sweep_stats().count, 1);
+}
+
+#[test]
+fn what_is_worked_out_of_unknown_fields_has_their_reason() {
+    for strategy in STRATEGIES {
+        let folder = fake_proc(7);
+        folder.write("7/statm", "");
+        let unknown = sweep(&mut *of_proc(&folder, strategy)).value.unknown.clone();
+        assert_eq!(unknown["memory_info"], Reason::Unsupported);
+        assert_eq!(unknown["memory_percent"], Reason::Unsupported);
+        // No /proc/stat says when the machine started.
+        assert_eq!(unknown["create_time"], Reason::Unsupported);
+    }
+}
+
+#[test]
+fn details_that_are_not_known_have_their_names_on_the_wire() {
+    let folder = fake_proc(7);
+    let mut source = of_proc(&folder, Strategy::Kept);
+    let id = ProcessId { pid: 7, started: 100 };
+    let details = source.details(&[id]).remove(&id).expect("its details");
+    let names: Vec<&str> = details.unknown.keys().map(String::as_str).collect();
+    assert_eq!(names, ["cgroup", "num_ctx_switches", "oom_score"]);
 }
 
 #[test]

@@ -31,13 +31,25 @@ pub struct Ahead {
 #[derive(Debug)]
 struct Item {
     pid: u32,
-    /// Where in `bytes` its `stat` begins and ends, and where its `statm` ends.
-    span: Result<(usize, usize, usize), Trouble>,
+    span: Result<Span, Trouble>,
     owner: Option<u32>,
+}
+
+/// Where in the bytes the files of a process stand.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    stat_start: usize,
+    stat_end: usize,
+    /// Its `statm` begins where its `stat` ends. `None` for a kernel thread, which is not the same as an empty one.
+    statm_end: Option<usize>,
 }
 
 /// Processes of the sweep before, in order of pids.
 type Entries = VecDeque<Box<Entry>>;
+
+/// The thread has died, and with it whatever it was reading. Its number may be another thread's by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Died;
 
 /// The thread. It sleeps between sweeps.
 #[derive(Debug)]
@@ -53,42 +65,54 @@ impl Reader {
         if thread::available_parallelism().map_or(1, usize::from) < 2 {
             return None;
         }
-        let (work, inbox) = channel::<Entries>();
+        Self::spawn(|inbox, outbox| {
+            for entries in inbox {
+                let ahead = Ahead::read(&entries);
+                // Whoever listens at the other end may be gone; then so is the work.
+                let _ = outbox.send((entries, ahead));
+            }
+        })
+    }
+
+    fn spawn(run: impl FnOnce(Receiver<Entries>, Sender<(Entries, Ahead)>) + Send + 'static) -> Option<Self> {
+        let (work, inbox) = channel();
         let (outbox, done) = channel();
         let (tell, told) = channel();
         let run = move || {
-            // Whoever listens at the other ends may be gone; then so is the work.
             let _ = tell.send(gettid());
-            for entries in inbox {
-                let ahead = Ahead::read(&entries);
-                let _ = outbox.send((entries, ahead));
-            }
+            run(inbox, outbox);
         };
         thread::Builder::new().name("read-ahead".to_owned()).spawn(run).ok()?;
         Some(Self { thread: told.recv().ok()?, work, done })
     }
 
+    /// A thread that dies of the first work it gets.
+    #[cfg(test)]
+    pub fn dying() -> Option<Self> {
+        Self::spawn(|inbox, _outbox| drop(inbox.recv()))
+    }
+
     /// Takes the processes that are worth reading ahead off the end and has them read. Returns the first pid of them;
-    /// `None` when there is nothing to gain, and nothing was taken.
-    pub fn begin(&self, entries: &mut Entries) -> Option<u32> {
+    /// `None` when there is nothing to gain. Nothing was taken then, nor where the thread has died.
+    pub fn begin(&self, entries: &mut Entries) -> Result<Option<u32>, Died> {
         if entries.len() < WORTHWHILE {
-            return None;
+            return Ok(None);
         }
         self.keep_off_this_cpu();
         let last = entries.split_off(entries.len() - entries.len() * EIGHTHS / 8);
-        let first_pid = last.front()?.pid;
+        let first_pid = last.front().map(|entry| entry.pid);
         match self.work.send(last) {
-            Ok(()) => Some(first_pid),
+            Ok(()) => Ok(first_pid),
             Err(unsent) => {
                 entries.extend(unsent.0);
-                None
+                Err(Died)
             }
         }
     }
 
-    /// Waits for what [`Self::begin`] had read. Nothing, should the thread have died: all of it is opened anew then.
-    pub fn finish(&self) -> (Entries, Ahead) {
-        self.done.recv().unwrap_or_default()
+    /// Waits for what [`Self::begin`] had read.
+    pub fn finish(&self) -> Result<(Entries, Ahead), Died> {
+        self.done.recv().map_err(|_| Died)
     }
 
     /// A thread that is woken is often put behind the one that wakes it, on the same CPU, however idle the others are.
@@ -121,11 +145,14 @@ impl Ahead {
     fn add(&mut self, pid: u32, raw: Result<Raw<'_>, Trouble>) {
         let owner = raw.as_ref().ok().and_then(|raw| raw.owner);
         let span = raw.map(|raw| {
-            let start = self.bytes.len();
+            let stat_start = self.bytes.len();
             self.bytes.extend_from_slice(raw.stat);
-            let middle = self.bytes.len();
-            self.bytes.extend_from_slice(raw.statm.unwrap_or_default());
-            (start, middle, self.bytes.len())
+            let stat_end = self.bytes.len();
+            let statm_end = raw.statm.map(|statm| {
+                self.bytes.extend_from_slice(statm);
+                self.bytes.len()
+            });
+            Span { stat_start, stat_end, statm_end }
         });
         self.items.push(Item { pid, span, owner });
     }
@@ -136,9 +163,10 @@ impl Ahead {
         self.next += skipped;
         let item = self.items.get(self.next).filter(|item| item.pid == pid)?;
         self.next += 1;
-        Some(item.span.and_then(|(start, middle, end)| {
-            let statm = (end > middle).then(|| &self.bytes[middle..end]);
-            Raw { stat: &self.bytes[start..middle], statm, owner: item.owner }.parse(pid)
+        Some(item.span.and_then(|span| {
+            let stat = &self.bytes[span.stat_start..span.stat_end];
+            let statm = span.statm_end.map(|end| &self.bytes[span.stat_end..end]);
+            Raw { stat, statm, owner: item.owner }.parse(pid)
         }))
     }
 }
@@ -174,6 +202,17 @@ mod tests {
     #[test]
     fn processes_that_nobody_asks_for_are_passed_over() {
         assert!(ahead().take(9).is_some());
+    }
+
+    #[test]
+    fn an_empty_statm_is_not_that_of_a_kernel_thread() {
+        let mut ahead = Ahead::default();
+        for (pid, statm) in [(3, Some(&b""[..])), (5, None)] {
+            let raw = Raw { stat: STAT, statm, owner: None };
+            ahead.add(pid, Ok(raw));
+            assert_eq!(ahead.take(pid).unwrap().unwrap().statm, raw.parse(pid).unwrap().statm);
+        }
+        assert_eq!(Raw { stat: STAT, statm: Some(b""), owner: None }.parse(3).unwrap().statm, None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ const NO_LIMIT: u64 = 1 << 20;
 pub struct Budget {
     allowed: u64,
     held: u64,
+    short: bool,
 }
 
 impl Budget {
@@ -30,7 +31,7 @@ impl Budget {
                 limit.saturating_sub(reserve).saturating_sub(open_now())
             }
         };
-        Self { allowed, held: 0 }
+        Self { allowed, held: 0, short: false }
     }
 
     /// Whether `count` more may be kept.
@@ -53,10 +54,21 @@ impl Budget {
         self.held = self.held.saturating_sub(count);
     }
 
+    /// Notes that so many are kept: somebody else has closed some.
+    pub fn recount(&mut self, held: u64) {
+        self.held = held;
+    }
+
     /// The kernel had none left, so somebody needs more than the reserve: from now on sweeps keep no more than they do
     /// at this moment.
     pub fn shrink(&mut self) {
         self.allowed = self.held;
+        self.short = true;
+    }
+
+    /// Whether the kernel ever had none left.
+    pub fn is_short(&self) -> bool {
+        self.short
     }
 }
 

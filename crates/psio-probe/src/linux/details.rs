@@ -31,26 +31,24 @@ fn of_process(proc_dir: impl AsFd, id: ProcessId, buffer: &mut Vec<u8>) -> Optio
         i32::try_from(Fields::new(text).i64()?).map_err(|_| ParseError("a score"))
     });
     let unknown = &mut details.unknown;
-    let mut note = |fields: &[&str], reason| {
-        unknown.extend(fields.iter().map(|field| ((*field).to_owned(), reason)));
+    let mut note = |field: &str, reason| {
+        unknown.insert(field.to_owned(), reason);
     };
     match switches {
         Ok((voluntary, involuntary)) => {
             details.voluntary_context_switches = Some(voluntary);
             details.involuntary_context_switches = Some(involuntary);
         }
-        Err(reason) => {
-            note(&["voluntary_context_switches", "involuntary_context_switches"], reason);
-        }
+        Err(reason) => note("num_ctx_switches", reason),
     }
     match cgroup {
         Ok(Some(path)) => details.cgroup = Some(path),
-        Ok(None) => note(&["cgroup"], Reason::Absent),
-        Err(reason) => note(&["cgroup"], reason),
+        Ok(None) => note("cgroup", Reason::Absent),
+        Err(reason) => note("cgroup", reason),
     }
     match oom_score {
         Ok(score) => details.oom_score = Some(score),
-        Err(reason) => note(&["oom_score"], reason),
+        Err(reason) => note("oom_score", reason),
     }
     Some(details)
 }

@@ -28,6 +28,11 @@ impl Listing {
         Ok(Self { path, dir: Arc::new(dir), buffer: vec![MaybeUninit::uninit(); BUFFER_BYTES].into_boxed_slice() })
     }
 
+    /// Where it is, for errors.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The open directory, to open files below it.
     pub fn dir(&self) -> &Arc<OwnedFd> {
         &self.dir

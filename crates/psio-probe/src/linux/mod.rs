@@ -13,6 +13,7 @@ mod listener_owner;
 mod listing;
 mod memory;
 mod real_uid;
+mod rows;
 mod sweep;
 mod terminals;
 mod users;
@@ -37,7 +38,8 @@ use self::clock::BootTime;
 use self::file::KeptFile;
 use self::host::Host;
 use self::memory::Memory;
-use self::sweep::{Sweep, Units};
+use self::rows::Units;
+use self::sweep::Sweep;
 use crate::parse::proc_stat;
 use crate::{Options, ProbeError, Source, Strategy};
 
@@ -56,6 +58,9 @@ pub struct LinuxSource {
 
 impl LinuxSource {
     /// Opens the roots, and raises this process's limit on open files unless the strategy is [`Strategy::Opened`].
+    ///
+    /// Takes one sweep that is never told: it opens the files of every process, for which it needs several times as long
+    /// as those that follow, so that rates measured against it would be wrong.
     pub fn open(options: &Options) -> Result<Self, ProbeError> {
         let roots = &options.roots;
         let units = Units {
@@ -64,12 +69,15 @@ impl LinuxSource {
         };
         let proc_dir = file::open_dir(CWD, &roots.proc)
             .map_err(|errno| ProbeError::Read { path: roots.proc.display().to_string(), source: errno.into() })?;
+        let mut sweep = Sweep::open(options, units)?;
+        // What keeps it from reading everything now may have passed when somebody asks.
+        let _ = sweep.run(units.ticks(clock::moment()));
         Ok(Self {
             proc_dir,
             proc_stat: KeptFile::new(&roots.proc, "stat"),
             memory: Memory::new(&roots.proc, units.page_bytes),
             host: Host::new(roots),
-            sweep: Sweep::open(options, units)?,
+            sweep,
             boot_time: BootTime::default(),
             units,
             strategy: options.strategy,
@@ -85,9 +93,8 @@ impl LinuxSource {
 
     fn processes(&mut self, at: Moment, memory: Option<&MemorySample>) -> Result<ProcessSample, ProbeError> {
         let start = Instant::now();
-        let ticks = u128::from(at.since_boot_ns) * u128::from(self.units.ticks_per_second);
-        let found = self.sweep.run(u64::try_from(ticks / 1_000_000_000).unwrap_or(u64::MAX))?;
-        let sample = ProcessSample {
+        let found = self.sweep.run(self.units.ticks(at))?;
+        let mut sample = ProcessSample {
             processes: found.processes,
             ticks_per_second: u32::try_from(self.units.ticks_per_second).unwrap_or(u32::MAX),
             boot_time: self.boot_time.get(&mut self.proc_stat).ok(),
@@ -97,6 +104,7 @@ impl LinuxSource {
             },
             unknown: found.unknown,
         };
+        crate::note_derived(&mut sample);
         let stats = &mut self.stats;
         let total = sample.processes.len() as u64;
         let name = strategy_name(self.strategy, found.kept, total);

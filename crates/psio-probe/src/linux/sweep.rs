@@ -6,31 +6,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use psio_api::data::process::{CpuTime, Process, ProcessIdentity, ProcessMemory, ProcessStatus};
-use psio_api::data::unknown::{Reason, Unknown};
+use psio_api::data::process::{Process, ProcessIdentity};
+use psio_api::data::unknown::Unknown;
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 
-use super::ahead::{Ahead, Reader};
+use super::ahead::{Ahead, Died, Reader};
 use super::cmdlines::Cmdlines;
 use super::descriptors::Budget;
 use super::identity::{Due, Entry, Tick};
 use super::kept::{Buffers, Kept, Reading, Trouble, read_opened};
 use super::listing::Listing;
 use super::real_uid::RealUids;
+use super::rows::{self, Units};
 use super::terminals::Terminals;
 use super::users::Users;
-use crate::{Options, ProbeError};
-
-const NS_PER_SEC: u64 = 1_000_000_000;
-
-/// What the kernel counts in.
-#[derive(Clone, Copy, Debug)]
-pub struct Units {
-    /// Clock ticks per second.
-    pub ticks_per_second: u64,
-    /// Bytes of a page.
-    pub page_bytes: u64,
-}
+use crate::{Options, ProbeError, Strategy};
 
 /// What a sweep finds.
 pub struct Found {
@@ -67,8 +58,6 @@ pub struct Sweep {
 struct Pass {
     tick: Tick,
     processes: Vec<Process>,
-    /// Why some process could not be read at all.
-    blank: Option<Trouble>,
     ahead: Ahead,
 }
 
@@ -98,14 +87,18 @@ impl Sweep {
             nobody: nobody(),
             proc_dir,
             units,
-            reader: Reader::start(),
+            // It reads what is kept.
+            reader: if options.strategy == Strategy::Opened { None } else { Reader::start() },
             count: 0,
         })
     }
 
     /// Reads every process. `now_ticks` is the time since boot in clock ticks.
+    ///
+    /// Those that may not be read at all (`/proc` mounted with `hidepid=1`) are not listed, as in `ps`. Fails where one
+    /// cannot be read because no descriptor is left, even after those kept for others were closed.
     pub fn run(&mut self, now_ticks: u64) -> Result<Found, ProbeError> {
-        let read_ahead = self.reader.as_ref().and_then(|reader| reader.begin(&mut self.before));
+        let read_ahead = self.begin_ahead();
         let mut pids = std::mem::take(&mut self.pids);
         if let Err(error) = self.listing.read(&mut pids) {
             self.finish_ahead(read_ahead);
@@ -118,48 +111,86 @@ impl Sweep {
             ticks_per_second: self.units.ticks_per_second,
             users_generation: self.users.refresh(),
         };
-        let mut pass = Pass { tick, processes: Vec::with_capacity(pids.len()), blank: None, ahead: Ahead::default() };
+        let mut pass = Pass { tick, processes: Vec::with_capacity(pids.len()), ahead: Ahead::default() };
         let (first, last) = pids.split_at(pids.partition_point(|&pid| read_ahead.is_none_or(|start| pid < start)));
-        self.visit_all(first, &mut pass);
+        let mut outcome = self.visit_all(first, &mut pass);
         if let Some(start) = read_ahead {
-            self.advance_to(start);
+            if outcome.is_ok() {
+                self.advance_to(start);
+            }
             pass.ahead = self.finish_ahead(read_ahead);
         }
-        self.visit_all(last, &mut pass);
-        self.advance_to(u32::MAX);
+        outcome = outcome.and_then(|()| self.visit_all(last, &mut pass));
+        if outcome.is_ok() {
+            self.advance_to(u32::MAX);
+        }
         self.pids = pids;
-        let Pass { mut processes, blank, .. } = pass;
+        let mut processes = pass.processes;
         self.finish_jobs(&mut processes);
+        // Those that a sweep which failed has not come to are as they were.
+        self.now.append(&mut self.before);
         std::mem::swap(&mut self.before, &mut self.now);
+        outcome?;
         Ok(Found {
-            unknown: self.unknown(&processes, blank),
+            unknown: rows::unknown(&processes, &self.before),
             kept: self.before.iter().filter(|entry| entry.kept.is_some()).count() as u64,
             processes,
         })
     }
 
-    /// Takes back the processes that were read ahead, if any, and what was read of them.
-    fn finish_ahead(&mut self, read_ahead: Option<u32>) -> Ahead {
-        let Some(reader) = self.reader.as_ref().filter(|_| read_ahead.is_some()) else { return Ahead::default() };
-        let (mut entries, ahead) = reader.finish();
-        self.before.append(&mut entries);
-        ahead
+    /// Has the last processes read ahead where that is worth it; returns the first pid of them.
+    fn begin_ahead(&mut self) -> Option<u32> {
+        // What the reader has in hand cannot be closed for others.
+        if self.budget.held() == 0 || self.budget.is_short() {
+            return None;
+        }
+        let begun = self.reader.as_ref()?.begin(&mut self.before);
+        begun.unwrap_or_else(|Died| {
+            self.lose_reader();
+            None
+        })
     }
 
-    fn visit_all(&mut self, pids: &[u32], pass: &mut Pass) {
+    /// Takes back the processes that were read ahead, if any, and what was read of them. Should the reader have died,
+    /// there are none, so that they are opened anew.
+    fn finish_ahead(&mut self, read_ahead: Option<u32>) -> Ahead {
+        let Some(reader) = self.reader.as_ref().filter(|_| read_ahead.is_some()) else { return Ahead::default() };
+        match reader.finish() {
+            Ok((mut entries, ahead)) => {
+                self.before.append(&mut entries);
+                ahead
+            }
+            Err(Died) => {
+                self.lose_reader();
+                Ahead::default()
+            }
+        }
+    }
+
+    /// The reader died, and the descriptors it had in hand were closed with it.
+    fn lose_reader(&mut self) {
+        self.reader = None;
+        let kept = self.before.iter().chain(&self.now).filter_map(|entry| entry.kept.as_ref());
+        self.budget.recount(kept.map(Kept::count).sum());
+    }
+
+    fn visit_all(&mut self, pids: &[u32], pass: &mut Pass) -> Result<(), ProbeError> {
         let mut buffers = Buffers::default();
         for &pid in pids {
             let before = self.advance_to(pid);
             match self.visit(pid, before, pass, &mut buffers) {
                 Ok(process) => pass.processes.push(process),
-                // A process that ends meanwhile is normal, and what has no stat is none.
-                Err(Trouble::Vanished | Trouble::Garbage) => {}
-                Err(trouble) => {
-                    pass.blank = Some(trouble);
-                    pass.processes.push(self.blank(pid));
+                // A process that ends meanwhile is normal, what has no stat is none, and what may not be read is none
+                // of ours.
+                Err(Trouble::Vanished | Trouble::Garbage | Trouble::Denied) => {}
+                // Left out, it would look as if it had ended.
+                Err(Trouble::NoDescriptors) => {
+                    let path = format!("{}/{pid}/stat", self.listing.path());
+                    return Err(ProbeError::Read { path, source: Errno::MFILE.into() });
                 }
             }
         }
+        Ok(())
     }
 
     /// Forgets the processes of the sweep before that come before `pid`; returns the one that had it.
@@ -249,7 +280,7 @@ impl Sweep {
         if due.cmdline || due.identity {
             self.jobs.push(Job { entry: self.now.len(), row, due });
         }
-        let process = self.row(&entry, reading);
+        let process = rows::row(&entry, reading, self.units);
         self.now.push_back(entry);
         process
     }
@@ -297,94 +328,12 @@ impl Sweep {
         self.budget.give_back(freed);
         self.budget.shrink();
     }
-
-    fn row(&self, entry: &Entry, reading: &Reading<'_>) -> Process {
-        let stat = &reading.stat;
-        let tick_ns = NS_PER_SEC / self.units.ticks_per_second;
-        let page_bytes = self.units.page_bytes;
-        Process {
-            pid: entry.pid,
-            ppid: stat.ppid,
-            started: entry.started,
-            cpu_time: Some(CpuTime::of(
-                stat.utime_ticks.saturating_mul(tick_ns),
-                stat.stime_ticks.saturating_mul(tick_ns),
-            )),
-            memory: reading.statm.map(|statm| ProcessMemory {
-                rss_bytes: statm.resident_pages.saturating_mul(page_bytes),
-                vms_bytes: statm.size_pages.saturating_mul(page_bytes),
-            }),
-            uid: entry.uid,
-            num_threads: Some(stat.num_threads),
-            cpu_num: Some(stat.processor),
-            nice: Some(stat.nice),
-            status: stat.status(),
-            identity: Arc::clone(&entry.identity),
-        }
-    }
-
-    /// A process of which nothing but the pid can be read (`/proc` mounted with `hidepid=1`).
-    fn blank(&self, pid: u32) -> Process {
-        Process {
-            pid,
-            ppid: 0,
-            started: 0,
-            cpu_time: None,
-            memory: None,
-            uid: None,
-            num_threads: None,
-            cpu_num: None,
-            nice: None,
-            status: ProcessStatus::Unknown,
-            identity: Arc::clone(&self.nobody),
-        }
-    }
-
-    /// Why fields of some processes are not known, by their names on the wire.
-    fn unknown(&self, processes: &[Process], blank: Option<Trouble>) -> Unknown {
-        const OF_BLANK: [&str; 13] = [
-            "ppid",
-            "started",
-            "name",
-            "cmdline",
-            "username",
-            "uid",
-            "status",
-            "nice",
-            "num_threads",
-            "cpu_times",
-            "cpu_num",
-            "memory_info",
-            "create_time",
-        ];
-        let mut unknown = Unknown::new();
-        if processes.iter().any(|process| process.identity.terminal.is_none()) {
-            unknown.insert("terminal".into(), Reason::Absent);
-        }
-        if processes.iter().any(|process| process.memory.is_none()) {
-            unknown.insert("memory_info".into(), Reason::Unsupported);
-        }
-        for entry in &self.before {
-            if let Some(reason) = entry.cmdline_reason {
-                unknown.insert("cmdline".into(), reason);
-            }
-            if let Some(reason) = entry.uid_reason {
-                unknown.insert("uid".into(), reason);
-                unknown.insert("username".into(), reason);
-            }
-        }
-        if let Some(trouble) = blank {
-            let reason = match trouble {
-                Trouble::NoDescriptors => Reason::Budget,
-                _ => Reason::Denied,
-            };
-            unknown.extend(OF_BLANK.map(|field| (field.into(), reason)));
-        }
-        unknown
-    }
 }
 
 /// Stands for what is not known yet.
 fn nobody() -> Arc<ProcessIdentity> {
     Arc::new(ProcessIdentity { name: "".into(), cmdline: None, username: None, terminal: None })
 }
+
+#[cfg(test)]
+mod tests;
