@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::folders::Files;
-use crate::running::{find, page};
+use crate::running::{find, locked_pid, page};
 use crate::{say, say_error};
 
 /// How long psiod is given to answer after it was started.
@@ -22,8 +22,13 @@ const SHOWN_LINES: usize = 5;
 /// `psio`: starts psiod if need be, prints the address, opens the browser.
 pub fn launch(port: u16, open: bool) -> anyhow::Result<ExitCode> {
     match find(port) {
-        Some(running) => say(&format!("psiod {} is running (pid {})", running.version, running.pid)),
         None => start(port)?,
+        Some(running) => {
+            say(&format!("psiod {} is running (pid {})", running.version, running.pid));
+            if let Some(difference) = running.other_protocol() {
+                bail!("{difference}; `psio stop` ends it, then psio starts one that fits");
+            }
+        }
     }
     let page = page(port);
     say(&page);
@@ -58,6 +63,9 @@ fn start(port: u16) -> anyhow::Result<()> {
             // Not always our own: another psio may have started one at the same moment.
             say(&format!("psiod {} started (pid {}), log: {}", running.version, running.pid, files.log.display()));
             return Ok(());
+        }
+        if let Some(pid) = ended.and_then(|_| locked_pid(&files)) {
+            bail!("psiod (pid {pid}) runs but does not answer on port {port}; `psio stop` ends it");
         }
         if let Some(status) = ended {
             bail!("psiod ended at once ({status}){}", last_lines(&files.log, logged_before));

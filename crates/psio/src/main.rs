@@ -5,6 +5,7 @@ mod launch;
 mod running;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,12 +75,12 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "psio talks to the person who typed")]
+/// A line for the person who typed. What psiod says of itself is part of it, and need not come from psiod.
 fn say(line: &str) {
-    println!("{line}");
+    // Whoever reads may have gone: `psio status | true`.
+    let _ = writeln!(std::io::stdout(), "{}", psiod::text::escape_controls(line));
 }
 
-#[expect(clippy::print_stderr, reason = "psio talks to the person who typed")]
 fn say_error(line: &str) {
-    eprintln!("{}", psiod::text::escape_controls(line));
+    let _ = writeln!(std::io::stderr(), "{}", psiod::text::escape_controls(line));
 }
