@@ -2,6 +2,7 @@
 //! bytes. (Two who ask at the very same moment may have them made twice.)
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -30,6 +31,15 @@ pub struct Question {
     pub params: Box<str>,
     /// Whom the answer is for.
     pub viewer: Viewer,
+}
+
+impl Question {
+    /// Tells it from others without keeping it: a question may be as long as a message.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// An answer whose bytes are shared.

@@ -133,8 +133,8 @@ fn prepare(name: &str, given: GivenParams, viewer: Viewer) -> Result<(Question, 
 struct Asker {
     service: Arc<Service>,
     viewer: Viewer,
-    /// What this connection was last told, by question, so that none shortens another's window.
-    told: Mutex<HashMap<Question, Told>>,
+    /// What this connection was last told, by fingerprint of the question, so that none shortens another's window.
+    told: Mutex<HashMap<u64, Told>>,
 }
 
 /// What the newest samples give.
@@ -181,10 +181,11 @@ impl Asker {
 
     fn view(&self, question: &Question, command: &dyn Prepared) -> (ViewKey, View) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= MAX_TOLD && !told.contains_key(question) {
+        let question = question.fingerprint();
+        if told.len() >= MAX_TOLD && !told.contains_key(&question) {
             told.clear();
         }
-        let told = told.entry(question.clone()).or_default();
+        let told = told.entry(question).or_default();
         let ring = self.service.sampler.ring();
         self.service.answers.view(&ring, command.needs(), told, self.viewer)
     }
