@@ -30,7 +30,7 @@ background. SIGINT or SIGTERM end it.";
 #[command(name = "psiod", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Config {
     /// Listen on this address and port instead; may be given several times
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "port")]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with = "port", value_parser = address)]
     pub listen: Vec<SocketAddr>,
 
     /// Listen on this port of 127.0.0.1 and [::1]; 0 takes a free one
@@ -108,6 +108,10 @@ impl From<LogLevel> for tracing_subscriber::filter::LevelFilter {
             LogLevel::Trace => Self::TRACE,
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000".to_owned())
 }
 
 impl Config {

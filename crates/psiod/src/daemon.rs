@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -30,7 +30,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     text::init_logging(config.log.into()).context("cannot set up the log")?;
     let listeners = listen(config)?;
     let _pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
-    let source = psio_probe::open(&config.source_options()).context("cannot read this machine")?;
+    // Its message tells the cause already; as a chain the cause would stand there twice.
+    let source = psio_probe::open(&config.source_options()).map_err(|error| anyhow!("{error}"))?;
     let source_name = source.name();
     let stats = Arc::new(Stats::default());
     let sampler = Sampler::start(source, Arc::clone(&stats)).context("cannot start the sampler's thread")?;
