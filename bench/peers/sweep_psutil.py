@@ -8,18 +8,7 @@ import time
 
 import psutil
 
-FIELDS = [
-    "pid",
-    "name",
-    "username",
-    "status",
-    "nice",
-    "num_threads",
-    "cpu_percent",
-    "cpu_times",
-    "memory_info",
-    "memory_percent",
-]
+from frozen import FIELDS
 
 
 def main() -> None:

@@ -12,18 +12,7 @@ import psutil
 import tornado.web
 import tornado.websocket
 
-FIELDS = [
-    "pid",
-    "name",
-    "username",
-    "status",
-    "nice",
-    "num_threads",
-    "cpu_percent",
-    "cpu_times",
-    "memory_info",
-    "memory_percent",
-]
+from frozen import FIELDS
 
 
 def process_getall() -> list:

@@ -312,15 +312,13 @@ fn details_are_those_of_proc() {
 
 #[test]
 fn terminals_have_the_names_of_their_nodes() {
-    // script(1) gives its child a terminal; without it there is nothing to test here.
-    let Ok(child) = Command::new("script")
+    // script(1) gives its child a terminal.
+    let child = Command::new("script")
         .args(["-qc", "exec sleep 1000", "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
-    else {
-        return;
-    };
+        .expect("script is missing; install it with: apt-get install -y bsdutils");
     let script = Fellow(child);
     let mut source = native(Strategy::Auto);
     let terminal = until(&mut *source, "a process with a terminal", |sample| {

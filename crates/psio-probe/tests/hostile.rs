@@ -406,9 +406,7 @@ fn another_program_is_noticed_by_the_next_sweep() {
 
 #[test]
 fn another_effective_user_is_noticed_by_the_next_sweep() {
-    if !is_root() {
-        return;
-    }
+    assert!(is_root(), "{NEEDS_ROOT}");
     for strategy in STRATEGIES {
         let mut source = native(strategy);
         let mut fellow = python("os.setresuid(54321, 54321, 54321)");
@@ -423,9 +421,7 @@ fn another_effective_user_is_noticed_by_the_next_sweep() {
 
 #[test]
 fn another_real_user_is_noticed_within_ten_sweeps() {
-    if !is_root() {
-        return;
-    }
+    assert!(is_root(), "{NEEDS_ROOT}");
     for strategy in STRATEGIES {
         let mut source = native(strategy);
         let mut fellow = python("os.setresuid(54321, 0, 0)");
@@ -438,6 +434,9 @@ fn another_real_user_is_noticed_within_ten_sweeps() {
         assert!(seen);
     }
 }
+
+/// Only root may become somebody else.
+const NEEDS_ROOT: &str = "this test needs root: sudo -E env PATH=\"$PATH\" cargo test -p psio-probe --test hostile";
 
 fn python(statement: &str) -> Fellow {
     let script = format!("import os\ninput()\n{statement}\nprint('done', flush=True)\ninput()");

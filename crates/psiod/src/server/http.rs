@@ -1,4 +1,4 @@
-//! Routes requests: the WebSocket and the UI at `/`, `/healthz`, the UI's files, and whatever the daemon adds.
+//! Routes requests: the WebSocket and the UI at `/`, `/healthz`, and the UI's files.
 
 use std::sync::Arc;
 
@@ -53,11 +53,10 @@ impl Shared {
     }
 }
 
-pub(super) fn router(shared: &Arc<Shared>, extra: Router) -> Router {
+pub(super) fn router(shared: &Arc<Shared>) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .with_state(Arc::clone(shared))
-        .merge(extra)
         .merge(assets::routes())
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::clone(shared), front))

@@ -8,7 +8,6 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::sync::{mpsc, watch};
 
 mod accept;
@@ -25,35 +24,25 @@ mod pending;
 pub mod transport;
 
 pub use handler::{Answer, Application, Handler, Health, Message, Order, Peer};
-pub use outgoing::{Header, Outgoing, text_header};
+pub use outgoing::Outgoing;
 pub use transport::Limits;
 
 /// A server for an [`Application`], not yet running.
 pub struct Server {
     application: Arc<dyn Application>,
     limits: Limits,
-    extra: Router,
 }
 
 impl Server {
     /// A server with the default limits.
     pub fn new(application: impl Application) -> Self {
-        Self { application: Arc::new(application), limits: Limits::default(), extra: Router::new() }
+        Self { application: Arc::new(application), limits: Limits::default() }
     }
 
     /// Other limits.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
-    }
-
-    /// More routes beside `/`, `/healthz` and the UI; they are guarded by the same admission.
-    ///
-    /// # Panics
-    /// When it is called twice with the same route, as axum does.
-    #[must_use]
-    pub fn routes(self, routes: Router) -> Self {
-        Self { extra: self.extra.merge(routes), ..self }
     }
 
     /// Serves on `listeners` until `shutdown` becomes true or loses its sender, then ends every connection
@@ -67,7 +56,7 @@ impl Server {
         // Every task holds a sender: when the receiver hears that the last is gone, all have ended.
         let (alive, mut ended) = mpsc::channel(1);
         let shared = Arc::new(http::Shared::new(self.application, self.limits, shutdown.clone(), alive.downgrade()));
-        let router = http::router(&shared, self.extra);
+        let router = http::router(&shared);
         let accepting = listeners.into_iter().map(|listener| {
             accept::accept(listener, router.clone(), Arc::clone(&shared), alive.clone(), shutdown.clone())
         });

@@ -15,7 +15,7 @@ const PARTS: usize = 3;
 
 /// A frame header: 2, 4 or 10 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+struct Header {
     bytes: [u8; 10],
     len: u8,
 }
@@ -43,15 +43,9 @@ impl Header {
         Self { bytes, len }
     }
 
-    /// The bytes that go before the payload.
-    pub fn as_bytes(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
-}
-
-/// The header of an unfragmented text message with a payload of `len` bytes.
-pub fn text_header(len: usize) -> Header {
-    Header::new(TEXT, len)
 }
 
 /// One message to send. Cloning it shares its payload.
@@ -139,11 +133,11 @@ mod tests {
 
     #[test]
     fn the_header_is_in_its_shortest_form() {
-        assert_eq!(text_header(0).as_bytes(), b"\x81\x00");
-        assert_eq!(text_header(125).as_bytes(), b"\x81\x7d");
-        assert_eq!(text_header(126).as_bytes(), b"\x81\x7e\x00\x7e");
-        assert_eq!(text_header(65_535).as_bytes(), b"\x81\x7e\xff\xff");
-        assert_eq!(text_header(65_536).as_bytes(), b"\x81\x7f\0\0\0\0\0\x01\0\0");
+        assert_eq!(Header::new(TEXT, 0).as_bytes(), b"\x81\x00");
+        assert_eq!(Header::new(TEXT, 125).as_bytes(), b"\x81\x7d");
+        assert_eq!(Header::new(TEXT, 126).as_bytes(), b"\x81\x7e\x00\x7e");
+        assert_eq!(Header::new(TEXT, 65_535).as_bytes(), b"\x81\x7e\xff\xff");
+        assert_eq!(Header::new(TEXT, 65_536).as_bytes(), b"\x81\x7f\0\0\0\0\0\x01\0\0");
     }
 
     #[test]
