@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use psiod::server::{Answer, Application, Handler, Health, Message, Order, Outgoing, Peer, Server};
+use psiod::server::{Answer, Application, Handler, Health, Message, Order, Outgoing, Peer, Server, Subprotocol};
 use tokio::sync::watch;
 
 /// As many as psiod has.
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
 struct Echo;
 
 impl Application for Echo {
-    fn connect(&self, _: &Peer) -> Box<dyn Handler> {
+    fn connect(&self, _: &Peer, _: Subprotocol) -> Box<dyn Handler> {
         Box::new(Echo)
     }
 

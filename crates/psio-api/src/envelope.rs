@@ -157,6 +157,16 @@ pub fn response(id: Option<&RequestId>, time_ms: Option<u64>, window_ms: Option<
     if let Some(time) = time_ms {
         head.push_str(&format!(r#","time":{time}"#));
     }
+    let meta = meta(window_ms, answer);
+    if !meta.is_empty() {
+        head.push_str(&format!(r#","meta":{}"#, Value::Object(meta)));
+    }
+    head.push_str(r#","data":"#);
+    head
+}
+
+/// What there is to say about an answer: the window of its rates, the rows before `limit`, why fields are null.
+pub fn meta(window_ms: Option<f64>, answer: &Rendered) -> Map<String, Value> {
     let mut meta = Map::new();
     if let Some(window) = window_ms {
         meta.insert("window_ms".to_owned(), json!(window.round() as u64));
@@ -167,11 +177,7 @@ pub fn response(id: Option<&RequestId>, time_ms: Option<u64>, window_ms: Option<
     if !answer.unknown.is_empty() {
         meta.insert("unknown".to_owned(), json!(answer.unknown));
     }
-    if !meta.is_empty() {
-        head.push_str(&format!(r#","meta":{}"#, Value::Object(meta)));
-    }
-    head.push_str(r#","data":"#);
-    head
+    meta
 }
 
 /// What closes a message begun by [`response`].

@@ -67,6 +67,21 @@ impl SharedAnswer {
         }
     }
 
+    /// The `data` alone, as JSON.
+    pub fn data(&self) -> Bytes {
+        self.data.clone()
+    }
+
+    /// When the newest sample it tells of was taken, milliseconds since the epoch.
+    pub fn time_ms(&self) -> Option<u64> {
+        self.time_ms
+    }
+
+    /// What there is to say about it; empty when there is nothing.
+    pub fn meta(&self) -> serde_json::Map<String, serde_json::Value> {
+        envelope::meta(self.window_ms, &self.rendered)
+    }
+
     /// The message that answers the request with this id.
     pub fn message(&self, id: Option<&RequestId>) -> Outgoing {
         if id.is_none() && !self.without_id.is_empty() {

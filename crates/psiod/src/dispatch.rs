@@ -9,6 +9,7 @@ use psio_api::PROTOCOL_VERSION;
 use psio_api::command::{GivenParams, Prepared, Run};
 use psio_api::data::access::Viewer;
 use psio_api::data::process::ProcessId;
+use psio_api::data::topics::Topics;
 use psio_api::data::view::View;
 use psio_api::envelope::{self, Refused, Request, RequestId};
 use psio_api::error::{ApiError, ErrorCode};
@@ -17,7 +18,7 @@ use psio_api::registry;
 use crate::answers::{Answers, Question, SharedAnswer, Told};
 use crate::ring::ViewKey;
 use crate::sampler::Sampler;
-use crate::server::{Answer, Application, Handler, Health, Message, Order, Outgoing, Peer};
+use crate::server::{Answer, Application, Handler, Health, Message, Order, Outgoing, Peer, Subprotocol};
 use crate::stats::Stats;
 
 /// Questions of one connection that are remembered; one who asks more gets the windows of a newcomer.
@@ -38,6 +39,24 @@ impl Service {
     pub fn new(sampler: Sampler, stats: Arc<Stats>) -> Self {
         Self { sampler, stats, answers: Answers::default() }
     }
+
+    /// Answers somebody of whom nothing is remembered.
+    pub async fn read(
+        self: &Arc<Self>,
+        name: &str,
+        params: GivenParams,
+        viewer: Viewer,
+    ) -> Result<Arc<SharedAnswer>, ApiError> {
+        let (question, command) = prepare(name, params, viewer)?;
+        let asker = Asker { service: self.clone(), viewer, told: Mutex::default() };
+        asker.sample_and_answer(&question, command.as_ref()).await
+    }
+
+    /// A view of these topics as they are now, for somebody of whom nothing is remembered.
+    pub async fn view(&self, topics: Topics, viewer: Viewer) -> Result<View, ApiError> {
+        self.sampler.sampled(topics).await?;
+        Ok(self.answers.view(&self.sampler.ring(), topics, &mut Told::default(), viewer).1)
+    }
 }
 
 /// The service, as the server knows it.
@@ -45,7 +64,7 @@ impl Service {
 pub struct Psiod(pub Arc<Service>);
 
 impl Application for Psiod {
-    fn connect(&self, _: &Peer) -> Box<dyn Handler> {
+    fn connect(&self, _: &Peer, _: Subprotocol) -> Box<dyn Handler> {
         self.0.stats.clients.fetch_add(1, Ordering::Relaxed);
         let asker = Asker { service: self.0.clone(), viewer: Viewer::STRANGER, told: Mutex::default() };
         Box::new(Connection { asker: Arc::new(asker) })

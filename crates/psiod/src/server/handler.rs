@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::task::Context;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -10,20 +11,36 @@ use super::outgoing::Outgoing;
 
 /// The program that a [`Server`](super::Server) serves.
 pub trait Application: Send + Sync + 'static {
-    /// A handler for a WebSocket connection that has just been opened.
-    fn connect(&self, peer: &Peer) -> Box<dyn Handler>;
+    /// A handler for a WebSocket connection that has just been opened and speaks the given subprotocol.
+    fn connect(&self, peer: &Peer, subprotocol: Subprotocol) -> Box<dyn Handler>;
+
+    /// What is served over plain HTTP beside the UI and `/healthz`, behind the same admission.
+    fn routes(&self) -> axum::Router {
+        axum::Router::new()
+    }
 
     /// What `GET /healthz` answers.
     fn health(&self) -> Health;
 }
 
 /// Answers the messages of one connection. Dropped when the connection ends, its pending answers with it.
-///
-/// What the daemon sends unasked (subscriptions) will enter here too, as a polled method beside `message`
-/// with an empty default, drained by the transport where it collects pending answers.
 pub trait Handler: Send {
     /// Answers one message. Called on the connection's own task: what takes long belongs in [`Answer::later`].
     fn message(&mut self, message: Message<'_>) -> Answer;
+
+    /// Pushes what is to be sent unasked, and sees that `cx` is woken when there is more. Called while the
+    /// connection is open and everything pushed before has been written, so a client that reads slowly is
+    /// not asked for: what it misses meanwhile is the handler's to skip.
+    fn poll_push(&mut self, _cx: &mut Context<'_>, _push: &mut dyn FnMut(Outgoing)) {}
+}
+
+/// How the messages of a connection are written, agreed in its handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subprotocol {
+    /// JSON in text messages: `psio.v1.json`, and whoever offers nothing.
+    Json,
+    /// The same objects as `MessagePack` in binary messages: `psio.v1.msgpack`.
+    MsgPack,
 }
 
 /// Who is at the other end.

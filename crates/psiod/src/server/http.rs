@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use super::admission::admit_request;
-use super::handler::{Application, Peer};
+use super::handler::{Application, Peer, Subprotocol};
 use super::transport::{self, Limits};
 use super::{assets, handshake};
 use crate::text::escape_controls;
@@ -57,6 +57,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .with_state(Arc::clone(shared))
+        .merge(shared.application.routes())
         .merge(assets::routes())
         .fallback(not_found)
         .layer(from_fn_with_state(Arc::clone(shared), front))
@@ -128,7 +129,7 @@ async fn run_websocket(upgrade: hyper::upgrade::OnUpgrade, shared: &Shared, peer
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
         return tracing::error!("invariant: the server's connections are TCP streams");
     };
-    let handler = shared.application.connect(peer);
+    let handler = shared.application.connect(peer, Subprotocol::Json);
     let stream = parts.io.into_inner();
     let end = transport::serve(stream, parts.read_buf, handler, &shared.limits, shared.shutdown.clone()).await;
     tracing::debug!(%address, %end, "WebSocket ended");

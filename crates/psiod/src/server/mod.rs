@@ -23,8 +23,8 @@ mod outgoing;
 mod pending;
 pub mod transport;
 
-pub use handler::{Answer, Application, Handler, Health, Message, Order, Peer};
-pub use outgoing::Outgoing;
+pub use handler::{Answer, Application, Handler, Health, Message, Order, Peer, Subprotocol};
+pub use outgoing::{Kind, Outgoing, Shared};
 pub use transport::Limits;
 
 /// A server for an [`Application`], not yet running.

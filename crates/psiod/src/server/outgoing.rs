@@ -1,5 +1,7 @@
 //! Frames as a server sends them (RFC 6455 §5): unmasked, so that one framed message serves everybody.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::head::MAX_CONTROL_PAYLOAD;
@@ -48,6 +50,33 @@ impl Header {
     }
 }
 
+/// How a message's payload is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// Anything.
+    Binary,
+}
+
+/// The part of a payload that is the same for every connection it is sent to.
+#[derive(Debug)]
+pub struct Shared {
+    plain: Bytes,
+}
+
+impl Shared {
+    /// Bytes to be shared.
+    pub fn new(plain: impl Into<Bytes>) -> Self {
+        Self { plain: plain.into() }
+    }
+
+    /// The bytes.
+    pub fn plain(&self) -> &Bytes {
+        &self.plain
+    }
+}
+
 /// One message to send. Cloning it shares its payload.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
@@ -64,6 +93,15 @@ impl Outgoing {
     /// A binary message whose payload is `parts` one after the other, at most three.
     pub fn binary<const N: usize>(parts: [Bytes; N]) -> Self {
         Self::new(BINARY, parts)
+    }
+
+    /// A message of which `head` is for one connection and `body` for all that are sent the same.
+    pub fn shared(kind: Kind, head: Bytes, body: &Arc<Shared>) -> Self {
+        let opcode = match kind {
+            Kind::Text => TEXT,
+            Kind::Binary => BINARY,
+        };
+        Self::new(opcode, [head, body.plain().clone()])
     }
 
     /// A message framed before (by [`Outgoing::into_frame`]), to be sent as it is to any number of connections.

@@ -179,9 +179,20 @@ impl<'a> Connection<'a> {
             Phase::Lingering => self.drain(cx)?,
         };
         moved |= self.pending.poll_into(cx, &mut self.outbox, self.limits.max_outbox);
+        moved |= self.push(cx);
         moved |= self.write(cx)?;
         moved |= self.progress(cx)?;
         Ok(moved)
+    }
+
+    /// Collects what the handler sends unasked, unless the client has not taken what it was sent before.
+    fn push(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.phase != Phase::Open || !self.outbox.is_empty() {
+            return false;
+        }
+        let outbox = &mut self.outbox;
+        self.handler.poll_push(cx, &mut |message| outbox.push(message));
+        !outbox.is_empty()
     }
 
     /// Whether the client owes us reading before we read from it.

@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use psiod::server::{Answer, Application, Handler, Health, Limits, Message, Order, Outgoing, Peer, Server};
+use psiod::server::{
+    Answer, Application, Handler, Health, Limits, Message, Order, Outgoing, Peer, Server, Subprotocol,
+};
 use tokio::sync::{oneshot, watch};
 
 /// Longer than anything takes that is not broken.
@@ -42,7 +44,7 @@ struct Connection {
 }
 
 impl Application for Script {
-    fn connect(&self, peer: &Peer) -> Box<dyn Handler> {
+    fn connect(&self, peer: &Peer, _: Subprotocol) -> Box<dyn Handler> {
         assert!(peer.address.ip().is_loopback());
         let _ = self.seen.send(Seen::Connected);
         Box::new(Connection { seen: self.seen.clone(), held: Arc::clone(&self.held) })
