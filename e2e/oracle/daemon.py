@@ -111,10 +111,34 @@ class Client:
     def receive(self):
         return json.loads(self.receive_text())
 
+    def receive_answer(self):
+        """The next message that no subscription sent."""
+        while (message := self.receive())["type"] in ("event", "end"):
+            pass
+        return message
+
+    def subscribe(self, id, interval, name, mode=None, **params):
+        """The whole answer to a subscription; events of others are lost meanwhile."""
+        request = {"type": "subscribe", "id": id, "interval": interval, "data": {"name": name, **params}}
+        self.send(request | ({"mode": mode} if mode else {}))
+        answer = self.receive_answer()
+        assert answer["id"] == id
+        return answer
+
+    def unsubscribe(self, subscription):
+        self.send({"type": "unsubscribe", "id": f"end of {subscription}", "subscription": subscription})
+        return self.receive_answer()
+
+    def event(self, id=None):
+        """The next event, of this subscription if it is named."""
+        while (message := self.receive())["type"] != "event" or id not in (None, message["id"]):
+            pass
+        return message
+
     def exchange(self, message):
         """The answer to one message, with nothing else in flight."""
         self.send(message)
-        return self.receive()
+        return self.receive_answer()
 
     def ask(self, name, **params):
         """The whole answer to a command that is sent with an id."""

@@ -271,7 +271,8 @@ SEEDS = [
     command("process.get", pid=1, started=1),
     '{"type":"command","id":"x","data":{"name":"cpu.getall","format":"columns"}}',
     '{"type":"command","id":12,"data":{"name":"memory.getall"}}',
-    '{"type":"subscribe","id":2,"interval":1000,"data":{"name":"process.getall"}}',
+    '{"type":"subscribe","id":2,"interval":1000,"mode":"delta","data":{"name":"process.getall","limit":3}}',
+    '{"type":"unsubscribe","id":3,"subscription":2}',
     command("daemon.describe"),
 ]
 
@@ -283,7 +284,7 @@ def test_each_of_3000_mutated_messages_gets_exactly_one_answer(client, bystander
         sent = [mutate(chance.choice(SEEDS), chance) for _ in range(50)]
         for message in sent:
             client.send(message)
-        answers = [client.receive() for _ in sent]
+        answers = [client.receive_answer() for _ in sent]
         assert {answer["type"] for answer in answers} <= {"response", "error"}
         codes.update(answer["data"]["code"] if answer["type"] == "error" else "" for answer in answers)
     # What was sent was of all kinds.

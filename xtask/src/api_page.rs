@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use anyhow::Context;
 use psio_api::command::{Command, Example, Run};
-use psio_api::{envelope, example_machine, filter, registry};
+use psio_api::message::{self, Encoding, Opening, Tail};
+use psio_api::request::RequestId;
+use psio_api::{example_machine, filter, registry};
 use serde_json::{Map, Value, json};
 
 const OPENING: &str = "# The commands of psiod
@@ -156,13 +158,11 @@ fn show(page: &mut String, command: &Command, example: Example) -> anyhow::Resul
     let prepared = prepare(example.params)?;
     let view = example_machine::view();
     let answer = prepared.run(&view)?;
-    let parsed = envelope::parse(&request.to_string());
-    let id = parsed.map_err(|refused| refused.error)?.id;
     let time = view.now.newest(prepared.needs()).map(|at| at.wall_ms);
     let window = view.window(prepared.needs()).map(|window| window.as_secs_f64() * 1e3);
-    let head = envelope::response(id.as_ref(), time, window, &answer);
-    let message: Value =
-        serde_json::from_str(&format!("{head}{}{}", String::from_utf8_lossy(&answer.json), envelope::RESPONSE_END))?;
+    let tail = Tail::new(Encoding::Json, time, &message::meta(window, &answer), &answer.json);
+    let message = message::whole(Encoding::Json, &Opening::Response(Some(&RequestId::from(1))), &tail);
+    let message: Value = serde_json::from_slice(&message)?;
     writeln!(page, "\n{}:\n\n```json\n→ {request}\n← {}\n```", example.title, shortened(&message.to_string()))?;
     Ok(())
 }

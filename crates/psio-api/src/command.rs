@@ -11,6 +11,7 @@ use crate::data::process::ProcessId;
 use crate::data::snapshot::Snapshot;
 use crate::data::topics::Topics;
 use crate::data::view::View;
+use crate::delta::Listing;
 use crate::error::ApiError;
 use crate::params::{self, Params};
 use crate::reply::{Rendered, Reply};
@@ -196,6 +197,9 @@ pub trait Prepared: Send + Sync {
 
     /// The answer, as bytes.
     fn run(&self, view: &View) -> Answer;
+
+    /// The answer as what changes are told from; `None` for commands that do not list.
+    fn list(&self, view: &View) -> Result<Option<Arc<dyn Listing>>, ApiError>;
 }
 
 struct PreparedRead<C: Read>(C::Params);
@@ -211,6 +215,10 @@ impl<C: Read> Prepared for PreparedRead<C> {
 
     fn run(&self, view: &View) -> Answer {
         C::run(view, &self.0)?.render(&self.0, view.viewer)
+    }
+
+    fn list(&self, view: &View) -> Result<Option<Arc<dyn Listing>>, ApiError> {
+        C::run(view, &self.0)?.listing(&self.0, view.viewer)
     }
 }
 

@@ -175,6 +175,8 @@ fn daemon(later: bool) -> DaemonSample {
         descriptor_limit: Some(20_000),
         clients: 1,
         requests: 118,
+        subscriptions: 2,
+        dropped_ticks: 0,
         source: "linux".into(),
         sweep: SweepStats {
             strategy: "kept".to_owned(),

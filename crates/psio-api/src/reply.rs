@@ -1,10 +1,13 @@
 //! What a read command answers with, and how that becomes bytes.
 
+use std::sync::Arc;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::data::access::Viewer;
 use crate::data::unknown::{Reason, Unknown};
+use crate::delta::Listing;
 use crate::error::ApiError;
 
 /// An answer as bytes, with what its `meta` says.
@@ -28,6 +31,14 @@ pub trait Reply<P> {
 
     /// The reply as bytes, for this viewer.
     fn render(self, params: &P, viewer: Viewer) -> Result<Rendered, ApiError>;
+
+    /// The reply as what changes are told from; `None` for replies that are no list, which are always told whole.
+    fn listing(self, _params: &P, _viewer: Viewer) -> Result<Option<Arc<dyn Listing>>, ApiError>
+    where
+        Self: Sized,
+    {
+        Ok(None)
+    }
 }
 
 /// A reply that is one object.

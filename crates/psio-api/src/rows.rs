@@ -1,12 +1,14 @@
 //! What every command that lists shares: rows with a declared key, and the choosing of fields, order and number.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::data::access::{Access, Viewer};
 use crate::data::unknown::{Reason, Unknown};
+use crate::delta::{Listed, Listing};
 use crate::error::{ApiError, ErrorCode, did_you_mean, nearest, shortened};
 use crate::filter::Filter;
 use crate::params::Params;
@@ -15,7 +17,7 @@ use crate::table::{Columns, Table};
 use crate::value::Value;
 
 /// One row of a list. Declared with [`row!`](crate::row).
-pub trait Row: Serialize + JsonSchema + Send + Sync + Sized + 'static {
+pub trait Row: Clone + Serialize + JsonSchema + Send + Sync + Sized + 'static {
     /// Its fields, in the order they are written.
     const FIELDS: &'static [Field<Self>];
     /// The fields that together tell one row from another.
@@ -156,6 +158,29 @@ impl<R: Row> ListParams<R> {
     }
 }
 
+impl<R: Row> Choice<R> {
+    /// The rows that are shown, in order, and how many there are before `limit` and `offset`.
+    fn rows<'a>(&self, all: &'a [R], params: &ListParams<R>) -> (Vec<&'a R>, usize) {
+        let mut rows: Vec<&R> = all.iter().filter(|row| self.filter.passes(row)).collect();
+        let total = rows.len();
+        if let Some((field, descending)) = self.sort {
+            sort(&mut rows, field, descending);
+        }
+        rows.drain(..params.offset.map_or(0, |offset| offset as usize).min(total));
+        rows.truncate(params.limit.map_or(usize::MAX, |limit| limit as usize));
+        (rows, total)
+    }
+
+    /// Of what is not known, that which concerns the fields shown to this viewer.
+    fn unknown(&self, mut unknown: Unknown, viewer: Viewer) -> Unknown {
+        unknown.retain(|name, _| self.fields.iter().any(|field| field.name == name));
+        for hidden in self.fields.iter().filter(|field| !viewer.may(field.access)) {
+            unknown.insert(hidden.name.to_owned(), Reason::Denied);
+        }
+        unknown
+    }
+}
+
 fn chosen_fields<R: Row>(names: &[String]) -> Result<Vec<&'static Field<R>>, ApiError> {
     let mut fields: Vec<&'static Field<R>> = Vec::new();
     for name in names {
@@ -199,26 +224,26 @@ impl<R: Row> Reply<ListParams<R>> for Rows<R> {
 
     fn render(self, params: &ListParams<R>, viewer: Viewer) -> Result<Rendered, ApiError> {
         let choice = params.resolve(viewer)?;
-        let mut rows: Vec<&R> = self.rows.iter().filter(|row| choice.filter.passes(row)).collect();
-        let total = rows.len();
-        if let Some((field, descending)) = choice.sort {
-            sort(&mut rows, field, descending);
-        }
-        let skipped = params.offset.map_or(0, |offset| offset as usize).min(total);
-        let limit = params.limit.map_or(usize::MAX, |limit| limit as usize);
-        let shown = &rows[skipped..total.min(skipped.saturating_add(limit))];
-        let table = Table { rows: shown, fields: &choice.fields, viewer };
+        let (shown, total) = choice.rows(&self.rows, params);
+        let table = Table { rows: &shown, fields: &choice.fields, viewer };
         let json = match params.format.unwrap_or_default() {
             Format::Rows => serde_json::to_vec(&table),
             Format::Columns => serde_json::to_vec(&Columns(&table)),
         };
         let json = json.expect("invariant: rows hold nothing that JSON cannot");
-        let mut unknown = self.unknown;
-        unknown.retain(|name, _| choice.fields.iter().any(|field| field.name == name));
-        for hidden in choice.fields.iter().filter(|field| !viewer.may(field.access)) {
-            unknown.insert(hidden.name.to_owned(), Reason::Denied);
+        Ok(Rendered { json, total: Some(total), unknown: choice.unknown(self.unknown, viewer) })
+    }
+
+    fn listing(self, params: &ListParams<R>, viewer: Viewer) -> Result<Option<Arc<dyn Listing>>, ApiError> {
+        if params.format == Some(Format::Columns) {
+            let message = "format: columns have no rows to tell changes of; leave it out with the mode \"delta\"";
+            return Err(ApiError::bad_param("format", "\"rows\" with the mode \"delta\"", message));
         }
-        Ok(Rendered { json, total: Some(total), unknown })
+        let choice = params.resolve(viewer)?;
+        let (shown, total) = choice.rows(&self.rows, params);
+        let rows = shown.into_iter().cloned().collect();
+        let unknown = choice.unknown(self.unknown, viewer);
+        Ok(Some(Arc::new(Listed::new(rows, choice.fields, viewer, total, unknown))))
     }
 }
 

@@ -17,33 +17,36 @@ pub struct Table<'a, R: 'static> {
     pub viewer: Viewer,
 }
 
-impl<R> Table<'_, R> {
-    fn cell<'row>(&self, row: &'row R, field: &Field<R>) -> Value<'row> {
-        if self.viewer.may(field.access) { (field.value)(row) } else { Value::Null }
-    }
+/// What this viewer is shown of a field of a row.
+pub fn cell<'row, R>(row: &'row R, field: &Field<R>, viewer: Viewer) -> Value<'row> {
+    if viewer.may(field.access) { (field.value)(row) } else { Value::Null }
 }
 
 impl<R> Serialize for Table<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.rows.len()))?;
         for row in self.rows {
-            list.serialize_element(&RowCells { table: self, row })?;
+            list.serialize_element(&RowCells { row: *row, fields: self.fields, viewer: self.viewer })?;
         }
         list.end()
     }
 }
 
-struct RowCells<'a, R: 'static> {
-    table: &'a Table<'a, R>,
-    row: &'a R,
+/// The chosen fields of one row, as an object.
+pub struct RowCells<'a, R: 'static> {
+    /// The row.
+    pub row: &'a R,
+    /// Its fields, in order.
+    pub fields: &'a [&'static Field<R>],
+    /// Whom it is written for.
+    pub viewer: Viewer,
 }
 
 impl<R> Serialize for RowCells<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = self.table.fields;
-        let mut map = serializer.serialize_map(Some(fields.len()))?;
-        for field in fields {
-            map.serialize_entry(field.name, &self.table.cell(self.row, field))?;
+        let mut map = serializer.serialize_map(Some(self.fields.len()))?;
+        for field in self.fields {
+            map.serialize_entry(field.name, &cell(self.row, field, self.viewer))?;
         }
         map.end()
     }
@@ -57,7 +60,7 @@ impl<R> Serialize for Columns<'_, R> {
         struct Column<'a, R: 'static>(&'a Table<'a, R>, &'static Field<R>);
         impl<R> Serialize for Column<'_, R> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_seq(self.0.rows.iter().map(|row| self.0.cell(row, self.1)))
+                serializer.collect_seq(self.0.rows.iter().map(|row| cell(*row, self.1, self.0.viewer)))
             }
         }
         struct ByField<'a, R: 'static>(&'a Table<'a, R>);

@@ -1,6 +1,7 @@
 //! One cell of a row: what `fields`, `sort`, `filter` and `columns` work on, and how it is written.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -45,6 +46,20 @@ impl Value<'_> {
         matches!(self, Self::Null)
     }
 
+    /// Whether both are written the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Integer(a), Self::Integer(b)) => a == b,
+            (Self::Number(a), Self::Number(b)) => a.to_bits() == b.to_bits(),
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Texts(a), Self::Texts(b)) => std::ptr::eq(*a, *b) || a == b,
+            (Self::Integers(a), Self::Integers(b)) => a == b,
+            (Self::Numbers(a), Self::Numbers(b)) => a.map(f64::to_bits) == b.map(f64::to_bits),
+            _ => false,
+        }
+    }
+
     /// Order for sorting: numbers by size, texts without regard to case. The unknown is for the caller to place.
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -64,6 +79,17 @@ impl Value<'_> {
 
 fn compare_texts(a: &str, b: &str) -> Ordering {
     a.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(b.bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
+/// As the value stands in a key.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            _ => f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?),
+        }
+    }
 }
 
 impl Serialize for Value<'_> {

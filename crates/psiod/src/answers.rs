@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use psio_api::command::Prepared;
 use psio_api::data::access::Viewer;
 use psio_api::data::moment::Moment;
+use psio_api::data::snapshot::Snapshot;
 use psio_api::data::topics::Topics;
 use psio_api::data::view::View;
-use psio_api::envelope::{self, RequestId};
 use psio_api::error::ApiError;
 use psio_api::reply::Rendered;
+use psio_api::request::Mode;
 
 use crate::ring::{Ring, ViewKey};
-use crate::server::Outgoing;
+use crate::shared_answer::{SharedAnswer, Stamp};
 
 /// What is kept, at most; answers are dropped when newer samples come anyway.
 const MAX_KEPT: usize = 64;
@@ -29,6 +29,8 @@ pub struct Question {
     pub command: &'static str,
     /// Its parameters; empty when there are none.
     pub params: Box<str>,
+    /// Whether the rows are told under their keys, as the first event of a delta subscription has them.
+    pub mode: Mode,
     /// Whom the answer is for.
     pub viewer: Viewer,
 }
@@ -40,60 +42,18 @@ impl Question {
         self.hash(&mut hasher);
         hasher.finish()
     }
-}
 
-/// An answer whose bytes are shared.
-#[derive(Debug)]
-pub struct SharedAnswer {
-    rendered: Rendered,
-    data: Bytes,
-    without_id: Bytes,
-    time_ms: Option<u64>,
-    window_ms: Option<f64>,
-}
-
-impl SharedAnswer {
-    fn new(mut rendered: Rendered, view: &View, topics: Topics) -> Self {
-        let data = Bytes::from(std::mem::take(&mut rendered.json));
-        let opening = envelope::response(None, None, None, &rendered);
-        let parts = [Bytes::from(opening), data.clone(), Bytes::from_static(envelope::RESPONSE_END.as_bytes())];
-        // Small answers are framed whole, so that a batch of them is a few copies; large ones share their data.
-        Self {
-            without_id: if data.len() <= SMALL { Outgoing::text(parts).into_frame() } else { Bytes::new() },
-            data,
-            time_ms: view.now.newest(topics).map(|at| at.wall_ms),
-            window_ms: view.window(topics).map(|window| window.as_secs_f64() * 1e3),
-            rendered,
+    /// Its answer for this view. A command that does not list is told whole in either mode.
+    pub fn render(&self, command: &dyn Prepared, view: &View) -> Result<Rendered, ApiError> {
+        match self.mode {
+            Mode::Whole => command.run(view),
+            Mode::Delta => match command.list(view)? {
+                Some(listing) => Ok(listing.reset()),
+                None => command.run(view),
+            },
         }
     }
-
-    /// The `data` alone, as JSON.
-    pub fn data(&self) -> Bytes {
-        self.data.clone()
-    }
-
-    /// When the newest sample it tells of was taken, milliseconds since the epoch.
-    pub fn time_ms(&self) -> Option<u64> {
-        self.time_ms
-    }
-
-    /// What there is to say about it; empty when there is nothing.
-    pub fn meta(&self) -> serde_json::Map<String, serde_json::Value> {
-        envelope::meta(self.window_ms, &self.rendered)
-    }
-
-    /// The message that answers the request with this id.
-    pub fn message(&self, id: Option<&RequestId>) -> Outgoing {
-        if id.is_none() && !self.without_id.is_empty() {
-            return Outgoing::preframed(self.without_id.clone());
-        }
-        let opening = envelope::response(id, self.time_ms, self.window_ms, &self.rendered);
-        let end = Bytes::from_static(envelope::RESPONSE_END.as_bytes());
-        Outgoing::text([Bytes::from(opening), self.data.clone(), end])
-    }
 }
-
-const SMALL: usize = 4096;
 
 /// The answers and views made of the newest samples.
 #[derive(Debug, Default)]
@@ -114,6 +74,11 @@ impl Answers {
     pub fn view(&self, ring: &Ring, topics: Topics, told: &mut Told, viewer: Viewer) -> (ViewKey, View) {
         let now = ring.newest(topics);
         let base = ring.base(topics, &now, told.advance(now.newest(topics.with_rates())));
+        self.view_between(ring, base, now, viewer)
+    }
+
+    /// The view of these samples, the newest ones, with rates measured from `base`.
+    pub fn view_between(&self, ring: &Ring, base: Snapshot, now: Snapshot, viewer: Viewer) -> (ViewKey, View) {
         let key = ViewKey::of(&now, &base);
         let mut kept = self.kept();
         kept.forget_outdated(ring);
@@ -129,20 +94,24 @@ impl Answers {
         command: &dyn Prepared,
         view: &View,
     ) -> Result<Arc<SharedAnswer>, ApiError> {
-        let key = (key, question.clone());
-        if let Some(answer) = self.kept().answers.get(&key) {
-            return Ok(answer.clone());
+        if let Some(answer) = self.kept_answer(question, key) {
+            return Ok(answer);
         }
-        let answer = Arc::new(Self::fresh(command, view)?);
+        let answer = Arc::new(Self::fresh(question, command, view)?);
         let mut kept = self.kept();
-        kept.make_room(answer.data.len());
-        kept.answers.insert(key, answer.clone());
+        kept.make_room(answer.kept_bytes());
+        kept.answers.insert((key, question.clone()), answer.clone());
         Ok(answer)
     }
 
     /// An answer that is not shared.
-    pub fn fresh(command: &dyn Prepared, view: &View) -> Result<SharedAnswer, ApiError> {
-        Ok(SharedAnswer::new(command.run(view)?, view, command.needs()))
+    pub fn fresh(question: &Question, command: &dyn Prepared, view: &View) -> Result<SharedAnswer, ApiError> {
+        Ok(SharedAnswer::new(&question.render(command, view)?, &Stamp::of(view, command.needs())))
+    }
+
+    /// The answer, if it is kept.
+    pub fn kept_answer(&self, question: &Question, key: ViewKey) -> Option<Arc<SharedAnswer>> {
+        self.kept().answers.get(&(key, question.clone())).cloned()
     }
 
     /// Lets go of everything: nobody is left to share it.
@@ -165,7 +134,7 @@ impl Kept {
     }
 
     fn make_room(&mut self, bytes: usize) {
-        let kept_bytes: usize = self.answers.values().map(|answer| answer.data.len()).sum();
+        let kept_bytes: usize = self.answers.values().map(|answer| answer.kept_bytes()).sum();
         if self.answers.len() >= MAX_KEPT || kept_bytes + bytes > MAX_KEPT_BYTES {
             self.answers.clear();
         }
@@ -196,7 +165,6 @@ mod tests {
 
     use psio_api::command::Run;
     use psio_api::data::access::Access;
-    use psio_api::data::snapshot::Snapshot;
     use psio_api::{example_machine, registry};
 
     use super::*;
@@ -219,7 +187,7 @@ mod tests {
         let Run::Read(prepare) = registry::find(name).unwrap().run else { panic!("{name} reads") };
         let command = prepare(serde_json::Map::new()).unwrap();
         let (key, view) = answers.view(ring, command.needs(), &mut Told::default(), viewer);
-        let question = Question { command: name, params: Box::default(), viewer };
+        let question = Question { command: name, params: Box::default(), mode: Mode::Whole, viewer };
         answers.answer(&question, key, command.as_ref(), &view).unwrap()
     }
 
@@ -241,21 +209,16 @@ mod tests {
     #[test]
     fn more_than_fits_is_not_kept() {
         let answer = |bytes| {
-            Arc::new(SharedAnswer {
-                rendered: Rendered { json: Vec::new(), total: None, unknown: [].into() },
-                data: Bytes::from(vec![0; bytes]),
-                without_id: Bytes::new(),
-                time_ms: None,
-                window_ms: None,
-            })
+            let rendered = Rendered { json: vec![b' '; bytes], total: None, unknown: [].into() };
+            Arc::new(SharedAnswer::new(&rendered, &Stamp::default()))
         };
         let mut kept = Kept::default();
         let key = ViewKey::of(&Snapshot::default(), &Snapshot::default());
         for number in 0..10 {
             let params = number.to_string().into();
-            kept.make_room(2 << 20);
-            let question = Question { command: "x", params, viewer: Viewer::STRANGER };
-            kept.answers.insert((key, question), answer(2 << 20));
+            kept.make_room(2_000_000);
+            let question = Question { command: "x", params, mode: Mode::Whole, viewer: Viewer::STRANGER };
+            kept.answers.insert((key, question), answer(2_000_000));
         }
         assert_eq!(kept.answers.len(), 2);
     }

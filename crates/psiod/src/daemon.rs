@@ -35,7 +35,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let source_name = source.name();
     let stats = Arc::new(Stats::default());
     let sampler = Sampler::start(source, Arc::clone(&stats)).context("cannot start the sampler's thread")?;
-    let service = Psiod(Arc::new(Service::new(sampler, stats)));
+    let service = Arc::new(Service::new(sampler, stats));
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -48,7 +48,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         for listener in &listeners {
             info!("psiod {} listening on http://{} (source: {source_name})", version(), listener.local_addr()?);
         }
-        Server::new(service).serve(listeners, shutdown).await.context("cannot serve")?;
+        tokio::spawn(Arc::clone(&service).tick());
+        Server::new(Psiod(service)).serve(listeners, shutdown).await.context("cannot serve")?;
         info!("psiod stopped");
         Ok(())
     })

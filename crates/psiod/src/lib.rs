@@ -4,7 +4,9 @@
 //! them and [`answers`] shares the bytes; [`server`] knows sockets and frames and no command.
 
 pub mod answers;
+pub mod budget;
 pub mod config;
+pub mod connection;
 pub mod daemon;
 pub mod dispatch;
 pub mod health;
@@ -12,7 +14,9 @@ pub mod pid_file;
 pub mod ring;
 pub mod sampler;
 pub mod server;
+pub mod shared_answer;
 pub mod stats;
+pub mod subscriptions;
 pub mod text;
 
 use std::process::ExitCode;

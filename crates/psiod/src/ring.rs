@@ -10,7 +10,7 @@ use psio_api::data::topics::Topics;
 /// Shortest window over which a rate is measured: from `/proc`, nothing finer than a clock tick is known.
 pub const MIN_WINDOW: Duration = Duration::from_millis(200);
 /// Longest window that anybody can ask for.
-const MAX_WINDOW: Duration = Duration::from_secs(10);
+pub const MAX_WINDOW: Duration = Duration::from_secs(10);
 /// A sample older than this is no base any more. Who asks every ten seconds asks a little later than that.
 const MAX_KEPT: Duration = Duration::from_secs(11);
 /// The window for somebody who has not asked before.

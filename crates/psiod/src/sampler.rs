@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use psio_api::data::details::Details;
 use psio_api::data::process::ProcessId;
@@ -27,7 +27,7 @@ pub struct Sampler {
 }
 
 enum Ask {
-    Sample { topics: Topics, done: oneshot::Sender<Result<(), ApiError>> },
+    Sample { topics: Topics, max_age: Duration, done: oneshot::Sender<Result<(), ApiError>> },
     Details { processes: Vec<ProcessId>, done: oneshot::Sender<Details> },
 }
 
@@ -67,8 +67,13 @@ impl Sampler {
 
     /// Waits until the topics are sampled, together with everybody else who waits for them.
     pub async fn sampled(&self, topics: Topics) -> Result<(), ApiError> {
+        self.sampled_within(topics, Duration::MAX).await
+    }
+
+    /// The same for somebody whom a sample serves that is neither older than this nor than any may be.
+    pub async fn sampled_within(&self, topics: Topics, max_age: Duration) -> Result<(), ApiError> {
         let (done, answer) = oneshot::channel();
-        self.ask(Ask::Sample { topics, done })?;
+        self.ask(Ask::Sample { topics, max_age, done })?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -138,12 +143,13 @@ impl Thread {
     fn accept(&mut self, ask: Ask) {
         match ask {
             Ask::Details { processes, done } => self.details.push_back((processes, done)),
-            Ask::Sample { topics, done } => {
+            Ask::Sample { topics, max_age, done } => {
                 let asked = Instant::now();
                 let ring = lock(&self.ring);
+                let not_before = |topic| asked.checked_sub(ring.series(topic).max_age().min(max_age)).unwrap_or(asked);
                 let missing = Topics::each()
                     .filter(|&topic| topics.contains(topic))
-                    .map(|topic| (topic, asked.checked_sub(ring.series(topic).max_age()).unwrap_or(asked)))
+                    .map(|topic| (topic, not_before(topic)))
                     .collect();
                 self.waiting.push(Waiting { missing, asked, done });
             }

@@ -15,12 +15,22 @@ pub struct Stats {
     pub clients: AtomicU64,
     /// Commands answered, refusals included.
     pub requests: AtomicU64,
+    /// Subscriptions that are being told now.
+    pub subscriptions: AtomicU64,
+    /// Ticks of subscriptions that came too late or could not be read.
+    pub dropped_ticks: AtomicU64,
 }
 
 impl Default for Stats {
     /// Counters at zero; psiod's uptime counts from here.
     fn default() -> Self {
-        Self { started: Instant::now(), clients: AtomicU64::new(0), requests: AtomicU64::new(0) }
+        Self {
+            started: Instant::now(),
+            clients: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            subscriptions: AtomicU64::new(0),
+            dropped_ticks: AtomicU64::new(0),
+        }
     }
 }
 
@@ -43,6 +53,8 @@ impl Stats {
             descriptor_limit: usage.descriptor_limit,
             clients: self.clients.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
+            subscriptions: self.subscriptions.load(Ordering::Relaxed),
+            dropped_ticks: self.dropped_ticks.load(Ordering::Relaxed),
             source: Arc::from(source.name()),
             sweep: source.sweep_stats(),
         }

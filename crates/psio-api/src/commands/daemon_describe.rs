@@ -60,7 +60,8 @@ pub struct CommandDescription {
 }
 
 /// What of the protocol this version has.
-const FEATURES: [&str; 6] = ["fields", "sort", "filter", "limit", "offset", "columns"];
+const FEATURES: [&str; 9] =
+    ["fields", "sort", "filter", "limit", "offset", "columns", "subscribe", "delta", "psio.v1.msgpack"];
 
 impl Read for DaemonDescribe {
     const NAME: &'static str = "daemon.describe";

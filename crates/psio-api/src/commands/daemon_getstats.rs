@@ -43,6 +43,10 @@ pub struct DaemonStats {
     pub clients: u64,
     /// Commands answered since it started, refusals included.
     pub requests: u64,
+    /// Subscriptions that are being told now.
+    pub subscriptions: u64,
+    /// Ticks of subscriptions that came too late or could not be read; each is a gap in somebody's `seq`.
+    pub dropped_ticks: u64,
     /// Where its figures come from: `linux`, `portable` or `replay`.
     pub source: Arc<str>,
     /// How processes are read, and what that costs.
@@ -72,6 +76,8 @@ impl Read for DaemonGetStats {
             descriptor_limit: daemon.descriptor_limit,
             clients: daemon.clients,
             requests: daemon.requests,
+            subscriptions: daemon.subscriptions,
+            dropped_ticks: daemon.dropped_ticks,
             source: daemon.source,
             sweep: daemon.sweep,
         };

@@ -26,6 +26,12 @@ pub struct DaemonSample {
     pub clients: u64,
     /// Commands answered, refusals included.
     pub requests: u64,
+    /// Subscriptions that are being told now.
+    #[serde(default)]
+    pub subscriptions: u64,
+    /// Ticks of subscriptions that came too late or could not be read; each is a gap in somebody's `seq`.
+    #[serde(default)]
+    pub dropped_ticks: u64,
     /// Where the figures come from: `linux`, `portable` or `replay`.
     pub source: Arc<str>,
     /// How processes are swept, and what it costs.
