@@ -1,6 +1,7 @@
 //! Everything one does to this repository by command: `cargo xtask <task>`.
 
 mod api_page;
+mod autobahn;
 mod bench;
 mod capture;
 mod generate;
@@ -31,6 +32,8 @@ enum Task {
     Web,
     /// Measure psiod beside its peers and floor programs; writes bench/RESULTS.md
     Bench(bench::Arguments),
+    /// Play Autobahn's WebSocket test suite against psiod's transport; writes docs/AUTOBAHN.md
+    Autobahn(autobahn::Arguments),
     /// Record this machine into a file that `psiod --replay` plays
     Capture(capture::Arguments),
 }
@@ -52,6 +55,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test => test::everything(),
         Task::Web => test::build_web(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Autobahn(arguments) => autobahn::run(&arguments),
         Task::Capture(arguments) => capture::run(&arguments),
     }
 }

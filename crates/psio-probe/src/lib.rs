@@ -4,6 +4,7 @@
 //! machine). What the kernel writes is understood by the pure functions of [`parse`].
 
 pub mod deadline;
+pub mod lifecycle;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod parse;
@@ -13,6 +14,7 @@ pub mod replay;
 mod options;
 mod own_usage;
 
+pub use lifecycle::{LifecycleBatch, LifecycleSource, LifecycleUnavailable, open_lifecycle};
 pub use options::{Options, Roots, SourceKind, Strategy};
 pub use own_usage::OwnUsage;
 

@@ -7,3 +7,4 @@ pub mod host_getstats;
 pub mod memory_getall;
 pub mod process_get;
 pub mod process_getall;
+pub mod process_watch;

@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod daemon;
 pub mod details;
 pub mod host;
+pub mod lifecycle;
 pub mod memory;
 pub mod moment;
 pub mod process;

@@ -18,6 +18,32 @@ pub fn moment() -> Moment {
     }
 }
 
+/// How far other clocks are ahead of `CLOCK_MONOTONIC`, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AheadOfMonotonic {
+    wall_ns: i64,
+    boot_ns: i64,
+}
+
+impl AheadOfMonotonic {
+    /// As it is now: setting the clock changes the one, a suspension both.
+    pub fn now() -> Self {
+        let monotonic = nanoseconds(clock_gettime(ClockId::Monotonic));
+        Self {
+            wall_ns: nanoseconds(clock_gettime(ClockId::Realtime)) - monotonic,
+            boot_ns: nanoseconds(clock_gettime(ClockId::Boottime)) - monotonic,
+        }
+    }
+
+    /// The same instant on the clocks that samples tell.
+    pub fn moment(self, monotonic_ns: u64) -> Moment {
+        Moment {
+            since_boot_ns: monotonic_ns.saturating_add_signed(self.boot_ns),
+            wall_ms: monotonic_ns.saturating_add_signed(self.wall_ns) / 1_000_000,
+        }
+    }
+}
+
 /// `btime` of `/proc/stat`, read again only when the wall clock was set: on a large machine that file is dear.
 #[derive(Debug, Default)]
 pub struct BootTime {

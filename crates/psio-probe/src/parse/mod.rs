@@ -1,6 +1,6 @@
-//! What the kernel's text files say: pure functions over bytes, compiled and tested on every platform.
+//! What the kernel's text files and messages say: pure functions over bytes, compiled and tested on every platform.
 //!
-//! None of them allocates unless it returns text, none panics whatever the bytes, and none reads a file.
+//! None of them allocates unless it returns text or a request, none panics whatever the bytes, and none reads a file.
 
 pub mod cgroup;
 pub mod cmdline;
@@ -13,6 +13,7 @@ pub mod passwd;
 pub mod pid_stat;
 pub mod pid_statm;
 pub mod pid_status;
+pub mod proc_event;
 pub mod proc_stat;
 pub mod vmstat;
 pub mod zoneinfo;
