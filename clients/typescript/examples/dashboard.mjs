@@ -51,7 +51,9 @@ function figure(value) {
 }
 
 await Promise.all([
-  host.forEach(({ data }) => show("host", [`${data.hostname ?? "?"}  load ${data.load_average?.join("  ") ?? "–"}`, ""])),
+  host.forEach(({ data: { hostname, load_average } }) =>
+    show("host", [`${hostname ?? "–"}  load ${load_average?.join("  ") ?? "–"}`, ""]),
+  ),
   cpus.forEach(({ data }) => show("cpus", data.map(({ num, usage }) => `cpu ${String(num).padEnd(3)} ${bar(usage)}`))),
   memory.forEach(({ data: { virtual, swap } }) =>
     show("memory", [`memory  ${bar(virtual.percent)}`, `swap    ${bar(swap.percent)}`, ""]),
@@ -61,7 +63,8 @@ await Promise.all([
       `    pid   cpu %     MiB  user      name (${meta.total ?? data.length} in all)`,
       ...data.map(({ pid, name, username, cpu_percent, memory_info }) => {
         const resident = memory_info === null ? null : memory_info[0] / MEBIBYTE;
-        return `${String(pid).padStart(7)} ${figure(cpu_percent)} ${figure(resident)}  ${(username ?? "–").padEnd(9)} ${name}`;
+        const user = (username ?? "–").padEnd(9);
+        return `${String(pid).padStart(7)} ${figure(cpu_percent)} ${figure(resident)}  ${user} ${name}`;
       }),
     ]),
   ),

@@ -2,7 +2,8 @@
 import { Connection, type ConnectionState } from "./connection.js";
 import { ConnectionLost } from "./errors.js";
 import { DeltaInbox, type DeltaTick, type Inbox, type Tick, ValueInbox, WatchInbox, type WatchTick } from "./inbox.js";
-import type { Answer, BareCommand, Chosen, CommandName, Exactly, ListCommand, Params, Reply, RowOf } from "./protocol.js";
+import type { Answer, BareCommand, Chosen, CommandName, Exactly, ListCommand, Params, Reply } from "./protocol.js";
+import type { RowOf } from "./protocol.js";
 import { type WebSocketClass, webSocketClass, withSocketScheme } from "./socket.js";
 import { type Pace, type Question, RunningSubscription, type Subscription } from "./subscription.js";
 

@@ -87,7 +87,8 @@ export class DeltaList<Row extends object> {
 
   private isWhole(): boolean {
     const keys = new Set(this.keys);
-    return keys.size === this.keys.length && keys.size === this.rows.size && this.keys.every((key) => this.rows.has(key));
+    const isOnceEach = keys.size === this.keys.length && keys.size === this.rows.size;
+    return isOnceEach && this.keys.every((key) => this.rows.has(key));
   }
 
   private forgetChanges(): void {

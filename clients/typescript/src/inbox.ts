@@ -1,7 +1,7 @@
 // What stands between psiod, which sends when it ticks, and a consumer, which takes when it is ready. None of the three
 // grows without bound: lists and values keep the newest, `process.watch` keeps a bounded queue.
 import { type Changes, DeltaList } from "./delta.js";
-import { type EventMessage, type Meta, type ProcessWatch, isObject } from "./protocol.js";
+import { type EventMessage, type Meta, type ProcessWatchEvent, isObject } from "./protocol.js";
 
 interface EventHead {
   seq: number;
@@ -28,7 +28,7 @@ export interface DeltaTick<Row> extends Tick<readonly Row[]> {
 
 /** An event of `process.watch`. */
 export interface WatchTick extends EventHead {
-  data: ProcessWatch;
+  data: ProcessWatchEvent;
 }
 
 /** What to do after a message: go on, subscribe afresh at once, do so when the consumer is back, or give up. */
@@ -168,7 +168,7 @@ export class WatchInbox implements Inbox<WatchTick> {
   }
 
   accept(message: EventMessage, resumed: boolean): Verdict {
-    const data: ProcessWatch = { events: [], ...(message.data as Partial<ProcessWatch>) };
+    const data: ProcessWatchEvent = { events: [], ...(message.data as Partial<ProcessWatchEvent>) };
     if (this.queue.length > 0 && this.size + sizeOf(data) > WATCH_QUEUE_LIMIT) {
       this.lost = true;
       return "full";
@@ -189,6 +189,6 @@ export class WatchInbox implements Inbox<WatchTick> {
   }
 }
 
-function sizeOf({ events, list }: ProcessWatch): number {
+function sizeOf({ events, list }: ProcessWatchEvent): number {
   return 1 + events.length + (list?.length ?? 0);
 }

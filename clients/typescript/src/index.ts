@@ -1,5 +1,6 @@
 // The public face of the package.
-export { type ConnectOptions, DEFAULT_URL, Psio, type RequestOptions, type SubscribeOptions, connect } from "./client.js";
+export { type ConnectOptions, DEFAULT_URL, Psio, type RequestOptions, type SubscribeOptions } from "./client.js";
+export { connect } from "./client.js";
 export type { ConnectionState } from "./connection.js";
 export type { Changes } from "./delta.js";
 export { type Code, CommandError, ConnectionLost, type Refusal, SubscriptionEnded } from "./errors.js";
@@ -8,13 +9,14 @@ export type {
   Answer,
   Columns,
   CommandName,
+  LifecycleEvent,
   ListCommand,
   Meta,
   Params,
-  ProcessEvent,
-  ProcessWatch,
+  ProcessWatchEvent,
   Reply,
   RowOf,
+  WatchedProcess,
 } from "./protocol.js";
 export { type Socket, type WebSocketClass, socketUrl } from "./socket.js";
 export type { Pace, Subscription } from "./subscription.js";

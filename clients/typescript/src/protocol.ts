@@ -25,7 +25,9 @@ export type Params<N extends CommandName> = Commands[N]["params"];
 /** Commands that can be asked without parameters. */
 export type BareCommand = { [N in CommandName]: {} extends Params<N> ? N : never }[CommandName];
 /** Commands that list. */
-export type ListCommand = { [N in CommandName]: Commands[N]["reply"] extends readonly object[] ? N : never }[CommandName];
+export type ListCommand = {
+  [N in CommandName]: Commands[N]["reply"] extends readonly object[] ? N : never;
+}[CommandName];
 /** A row of a command that lists. */
 export type RowOf<N extends ListCommand> = Commands[N]["reply"] extends readonly (infer Row)[] ? Row : never;
 
@@ -48,32 +50,41 @@ export type Answer<N extends CommandName, P> = Commands[N]["reply"] extends read
 /** Parameters that psiod would refuse as unknown do not compile. */
 export type Exactly<Wanted, Given extends Wanted> = Given & { [Key in Exclude<keyof Given, keyof Wanted>]: never };
 
-/** What happened to a process, as `process.watch` tells it; null where the kernel did not say. */
-export interface ProcessEvent {
+/** What happened to a process, as `process.watch` tells it. What could not be read before it ended is null. */
+export interface LifecycleEvent {
   event: "started" | "exec" | "exited";
   pid: number;
-  /** With `pid` it names the process for ever. */
+  /** Clock ticks from boot to its start; with `pid` it names the process for ever. */
   started: number | null;
   ppid: number | null;
   name: string | null;
   username: string | null;
   cmdline: string[] | null;
-  /** 0–255 when it exited by itself. */
+  /** 0–255 when it ended by itself. */
   exit_code: number | null;
-  /** The signal that ended it. */
+  /** Number of the signal that ended it. */
   signal: number | null;
   /** Milliseconds since the epoch. */
   time: number;
 }
 
-/** The data of `process.watch`. */
-export interface ProcessWatch {
-  events: ProcessEvent[];
-  /** In a first event: whether the kernel reports each process, or sweeps are compared and short lives are missed. */
+/** A living process, as `process.watch` lists it. */
+export type WatchedProcess = Pick<
+  ProcessRow,
+  "pid" | "started" | "ppid" | "name" | "username" | "cmdline" | "create_time"
+>;
+
+/** The data of `process.watch`: what happened in an interval, in order. */
+export interface ProcessWatchEvent {
+  events: LifecycleEvent[];
+  /**
+   * Whether the kernel tells of each process, or sweeps are compared and short lives are missed. In the first event, and
+   * again when that changes.
+   */
   source?: "proc_connector" | "sweeps";
-  /** All processes there are now: in a first event, and whenever some events are `lost`. */
-  list?: ProcessRow[];
-  /** Present when events are missing before these: how many, null when unknown. What is known is in `list`. */
+  /** All that live, in place of everything told before: at first, and whenever events are `lost`. */
+  list?: WatchedProcess[];
+  /** Present when events are missing before these: how many, null when that is not known. */
   lost?: number | null;
 }
 

@@ -14,7 +14,7 @@ export interface Socket {
 /** A WebSocket class: that of browsers, Deno and Node 22, or the one of the package `ws`. */
 export type WebSocketClass = new (url: string) => Socket;
 
-const NO_WEBSOCKET = `this runtime has no WebSocket. Node 22 and newer have one; on Node 20 either pass that of the package ws:
+const NO_WEBSOCKET = `this runtime has no WebSocket. Node 22 and newer have one. On Node 20 pass that of the package ws:
   import { WebSocket } from "ws";
   connect(url, { WebSocket });
 or start node with --experimental-websocket`;

@@ -95,17 +95,24 @@ describe("where nobody listens", () => {
 });
 
 describe("the built package", () => {
-  const ask = (start: string) =>
-    `import { connect } from "psio"; ${start}; console.log((await psio.get("memory.getall")).virtual.total); psio.close();`;
+  const ask = (start: string) => `
+    import { connect } from "psio";
+    ${start}
+    console.log((await psio.get("memory.getall")).virtual.total);
+    psio.close();`;
 
   it("works with Node's own WebSocket, and lets the program end", async () => {
-    const { code, lines, errors } = await runNode(["--input-type=module", "-e", ask(`const psio = connect("${psiod.url}")`)]).ended;
+    const start = `const psio = connect("${psiod.url}");`;
+    const { code, lines, errors } = await runNode(["--input-type=module", "-e", ask(start)]).ended;
     expect({ code, errors }).toEqual({ code: 0, errors: "" });
     expect(Number(lines[0])).toBeGreaterThan(0);
   });
 
   it("works without one by the package ws", async () => {
-    const start = `import { WebSocket } from "ws"; delete globalThis.WebSocket; const psio = connect("${psiod.url}", { WebSocket })`;
+    const start = `
+      import { WebSocket } from "ws";
+      delete globalThis.WebSocket;
+      const psio = connect("${psiod.url}", { WebSocket });`;
     const { code, lines, errors } = await runNode(["--input-type=module", "-e", ask(start)]).ended;
     expect({ code, errors }).toEqual({ code: 0, errors: "" });
     expect(Number(lines[0])).toBeGreaterThan(0);

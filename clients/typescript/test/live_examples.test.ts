@@ -42,7 +42,7 @@ describe("the README", () => {
     const lines = await runReadme(1);
     // A busy machine may skip ticks.
     expect(lines.length).toBeGreaterThan(1);
-    for (const line of lines) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\S+Z (\d+(\.\d+)? ?)+$/);
+    for (const line of lines) expect(line).toMatch(/^\d+( \d+(\.\d+)?)+$/);
   });
 
   it("keeps a list by deltas", async () => {
@@ -59,9 +59,10 @@ describe("examples/", () => {
     [(url: string) => [url], () => ({})],
     [() => [], (url: string) => ({ PSIO_URL: url })],
   ] as const) {
-    it(`status-bar prints a line a second, told the address by ${words("").length > 0 ? "a word" : "PSIO_URL"}`, async () => {
+    const how = words("").length > 0 ? "a word" : "PSIO_URL";
+    it(`status-bar prints a line a second, told the address by ${how}`, async () => {
       const bar = runNode(["examples/status-bar.mjs", ...words(psiod.url)], env(psiod.url));
-      for (const line of [await bar.line(), await bar.line(), await bar.line()]) expect(line).toMatch(/^cpu \d+% mem \d+%$/);
+      for (let n = 0; n < 3; n++) expect(await bar.line()).toMatch(/^cpu \d+% mem \d+%$/);
       bar.stop();
       await bar.ended;
     });

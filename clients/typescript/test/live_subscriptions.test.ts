@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { CommandError, type Psio, type Subscription, SubscriptionEnded, type WatchTick, connect } from "../src/index.js";
+import type { Psio, Subscription, WatchTick } from "../src/index.js";
+import { CommandError, SubscriptionEnded, connect } from "../src/index.js";
 import { take } from "./fake_socket.js";
 import { type Psiod, startPsiod } from "./psiod.js";
 
@@ -68,7 +69,8 @@ describe("a subscription", () => {
   });
 
   it("is refused when its interval is out of range, naming the range", async () => {
-    const error: unknown = await psio.subscribe("cpu.getall", {}, { interval: 99 }).next().catch((error: unknown) => error);
+    const events = psio.subscribe("cpu.getall", {}, { interval: 99 });
+    const error: unknown = await events.next().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(CommandError);
     expect(error).toMatchObject({ code: "bad_params", message: expect.stringMatching(/100.*3_?600_?000/) });
   });
@@ -137,7 +139,8 @@ describe("deltas", () => {
   });
 
   it("keep up with what changes, in order", async () => {
-    const events = psio.subscribe("cpu.getall", { fields: ["num", "usage"], sort: "-usage" }, { mode: "delta", interval: 100 });
+    const params = { fields: ["num", "usage"] as ("num" | "usage")[], sort: "-usage" };
+    const events = psio.subscribe("cpu.getall", params, { mode: "delta", interval: 100 });
     for (let n = 0; n < 10; n++) {
       const { data, keys } = await take(events);
       expect(keys).toEqual(data.map(({ num }) => String(num)));

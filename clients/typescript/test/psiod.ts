@@ -14,7 +14,8 @@ export interface Psiod {
 export async function startPsiod(port = 0): Promise<Psiod> {
   const program = process.env["PSIOD"];
   if (program === undefined) {
-    throw new Error("PSIOD is not set. In clients/typescript: cargo build -p psiod && PSIOD=../../target/debug/psiod npm test");
+    const line = "cargo build -p psiod && PSIOD=../../target/debug/psiod npm test";
+    throw new Error(`PSIOD is not set. Type in clients/typescript: ${line}`);
   }
   const child = spawn(program, ["--port", String(port)], { cwd: PACKAGE, stdio: ["ignore", "ignore", "pipe"] });
   const exited = once(child, "exit");

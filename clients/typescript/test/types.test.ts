@@ -1,6 +1,6 @@
 // What compiles, and as what. `tsc` checks this file; at run time only the calls happen.
 import { describe, expectTypeOf, it } from "vitest";
-import type { Changes, Columns, CpuRow, HostStats, MemoryStats, ProcessRow, ProcessWatch } from "../src/index.js";
+import type { Changes, Columns, CpuRow, HostStats, MemoryStats, ProcessRow, ProcessWatchEvent } from "../src/index.js";
 import { fakeClient } from "./fake_socket.js";
 
 const { psio, newest } = fakeClient();
@@ -59,7 +59,7 @@ describe("events", () => {
     expectTypeOf<EventOf<typeof delta>["data"]>().toEqualTypeOf<readonly Pick<CpuRow, "usage">[]>();
     expectTypeOf<EventOf<typeof delta>["changes"]>().toEqualTypeOf<Changes>();
     const watch = psio.subscribe("process.watch");
-    expectTypeOf<EventOf<typeof watch>["data"]>().toEqualTypeOf<ProcessWatch>();
+    expectTypeOf<EventOf<typeof watch>["data"]>().toEqualTypeOf<ProcessWatchEvent>();
     const bare = psio.subscribe("memory.getall");
     expectTypeOf<EventOf<typeof bare>["data"]>().toEqualTypeOf<MemoryStats>();
   });
