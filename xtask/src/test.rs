@@ -57,6 +57,8 @@ fn web() -> anyhow::Result<()> {
 }
 
 fn oracle() -> anyhow::Result<()> {
+    need("prometheus", "prometheus")?;
+    need("curl", "curl")?;
     let python = python("test-venv", "e2e/oracle/requirements.txt")?;
     run(command(python, "e2e/oracle").args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).env("PSIOD", psiod()))
 }

@@ -9,6 +9,7 @@ pub mod error;
 pub mod example_machine;
 pub mod filter;
 pub mod message;
+pub mod metrics;
 pub mod msgpack;
 pub mod params;
 pub mod registry;

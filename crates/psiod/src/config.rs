@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::http_api;
+
 /// The port psiod listens on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 3000;
 
@@ -49,6 +51,10 @@ pub struct Config {
     /// Serve the machine recorded in this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "sweep"])]
     pub replay: Option<PathBuf>,
+
+    /// On /metrics, tell the N processes that use most CPU and the N that hold most memory
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = metrics_processes)]
+    pub metrics_processes: u16,
 
     /// How much to log: error, warn, info, debug or trace
     #[arg(long, value_enum, hide_possible_values = true, value_name = "LEVEL", default_value_t = LogLevel::Info)]
@@ -114,6 +120,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000".to_owned())
 }
 
+/// Each process is a series of its own in Prometheus, for as long as that keeps its data.
+fn metrics_processes(text: &str) -> Result<u16, String> {
+    const MOST: u16 = 1000;
+    text.parse().ok().filter(|&count| count <= MOST).ok_or_else(|| format!("expected a number from 0 to {MOST}"))
+}
+
 impl Config {
     /// The addresses to listen on. The second of the pair on loopback may be missing on a machine without IPv6.
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -122,6 +134,11 @@ impl Config {
         }
         let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         loopback.map(|address| SocketAddr::new(address, self.port)).to_vec()
+    }
+
+    /// What was chosen about the HTTP side.
+    pub fn http_options(&self) -> http_api::Options {
+        http_api::Options { metrics_processes: usize::from(self.metrics_processes) }
     }
 
     /// How the source is to be opened.

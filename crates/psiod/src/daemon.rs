@@ -49,7 +49,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             info!("psiod {} listening on http://{} (source: {source_name})", version(), listener.local_addr()?);
         }
         tokio::spawn(Arc::clone(&service).tick());
-        Server::new(Psiod(service)).serve(listeners, shutdown).await.context("cannot serve")?;
+        Server::new(Psiod(service, config.http_options())).serve(listeners, shutdown).await.context("cannot serve")?;
         info!("psiod stopped");
         Ok(())
     })

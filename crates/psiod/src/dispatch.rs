@@ -17,6 +17,7 @@ use psio_api::request::{Mode, unknown_command};
 use crate::answers::{Answers, Question, Told};
 use crate::budget::Budget;
 use crate::connection::Connection;
+use crate::http_api;
 use crate::ring::ViewKey;
 use crate::sampler::Sampler;
 use crate::server::{Application, Handler, Health, Peer, Subprotocol};
@@ -65,11 +66,15 @@ impl Service {
 
 /// The service, as the server knows it.
 #[derive(Clone)]
-pub struct Psiod(pub Arc<Service>);
+pub struct Psiod(pub Arc<Service>, pub http_api::Options);
 
 impl Application for Psiod {
     fn connect(&self, _: &Peer, subprotocol: Subprotocol) -> Box<dyn Handler> {
         Box::new(Connection::new(Asker::new(self.0.clone(), Viewer::STRANGER), subprotocol))
+    }
+
+    fn routes(&self) -> axum::Router {
+        http_api::routes(&self.0, self.1)
     }
 
     fn health(&self) -> Health {

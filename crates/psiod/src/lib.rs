@@ -10,6 +10,7 @@ pub mod connection;
 pub mod daemon;
 pub mod dispatch;
 pub mod health;
+pub mod http_api;
 pub mod pid_file;
 pub mod ring;
 pub mod sampler;
