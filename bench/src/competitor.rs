@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::running::Talking;
+use psio_bench::running::Talking;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 

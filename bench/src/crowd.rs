@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use crate::daemon::{Daemon, Sweeps};
-use crate::quantile::{median, quantile};
-use crate::report::{Report, Target};
-use crate::setup::Setup;
-use crate::socket::{Socket, text_frame};
+use psio_bench::daemon::{Daemon, Sweeps};
+use psio_bench::quantile::{median, quantile};
+use psio_bench::report::{Report, Target};
+use psio_bench::setup::Setup;
+use psio_bench::socket::{Socket, text_frame};
 
 const CLIENTS: u32 = 100;
 const REQUEST: &str = r#"{"type":"command","data":{"name":"process.getall"}}"#;

@@ -23,6 +23,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// psiod as it is built, quiet.
     pub fn psiod(setup: &Setup) -> Result<Self> {
         let state = setup.state_folder()?;
         let mut command = Command::new(setup.binary("psiod")?);
@@ -33,6 +34,7 @@ impl Daemon {
         })
     }
 
+    /// The Python daemon of the same protocol.
     pub fn tornado(setup: &Setup) -> Result<Self> {
         let mut command = Command::new(setup.python()?);
         command.arg(setup.peer("tornado_daemon.py"));
@@ -49,6 +51,24 @@ impl Daemon {
         })
     }
 
+    /// A server that only writes bytes that were framed before, at every tick of a second.
+    pub fn floor(setup: &Setup) -> Result<Self> {
+        let command = Command::new(setup.binary("floor_server")?);
+        Self::start(command, |command, port| {
+            command.arg(port.to_string());
+        })
+    }
+
+    /// Where it listens on the loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
     fn start(mut command: Command, pass: impl FnOnce(&mut Command, u16)) -> Result<Self> {
         let port = free_port()?;
         pass(&mut command, port);
@@ -62,6 +82,7 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// A connection to it, ready to be asked.
     pub fn connect(&self) -> Result<Socket> {
         Socket::connect(self.port, PATIENCE)
     }
@@ -87,7 +108,9 @@ impl Daemon {
 /// How psiod has swept so far, as it tells itself.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Sweeps {
+    /// How many times.
     pub count: f64,
+    /// Wall time of all of them, µs.
     pub total_us: f64,
 }
 

@@ -8,11 +8,11 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::daemon::{Daemon, Sweeps};
-use crate::quantile::{median, median_ratio, quantile};
-use crate::report::{Report, Target};
-use crate::setup::Setup;
-use crate::socket::{Socket, text_frame};
+use psio_bench::daemon::{Daemon, Sweeps};
+use psio_bench::quantile::{median, median_ratio, quantile};
+use psio_bench::report::{Report, Target};
+use psio_bench::setup::Setup;
+use psio_bench::socket::{Socket, text_frame};
 
 /// With an id, so that the answer says when its sample was taken; the old daemon ignores it.
 const REQUEST: &str = r#"{"type":"command","id":1,"data":{"name":"process.getall"}}"#;

@@ -26,6 +26,11 @@ impl Sleepers {
         Self { total, children: None }
     }
 
+    /// How many processes there shall be.
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
     /// Makes the machine have its number of processes, also when others have come or gone since the last time.
     pub fn fill_up(&mut self, setup: &Setup) -> Result<()> {
         let off = f64::from(steady_count()?) - f64::from(self.total);

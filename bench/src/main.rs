@@ -6,16 +6,8 @@
 
 mod competitor;
 mod crowd;
-mod daemon;
 mod getall;
-mod machine;
-mod python;
-mod quantile;
-mod report;
 mod round_trip;
-mod running;
-mod setup;
-mod socket;
 mod sweep;
 
 use std::path::PathBuf;
@@ -23,10 +15,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-
-use crate::machine::Sleepers;
-use crate::report::Report;
-use crate::setup::Setup;
+use psio_bench::commands;
+use psio_bench::machine::{self, Sleepers};
+use psio_bench::report::Report;
+use psio_bench::setup::{self, Setup};
 
 /// Compare psio with its peers and with floor programs.
 #[derive(Parser)]
@@ -75,7 +67,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     let setup = Setup::new(options.binaries.clone(), options.quick)?;
-    let mut report = Report::default();
+    let mut report = Report::new("Results", "processes");
     for &processes in &options.processes {
         let mut sleepers = Sleepers::new(processes);
         for scenario in Scenario::value_variants() {
@@ -88,7 +80,7 @@ fn run(options: &Options) -> Result<()> {
                 .with_context(|| format!("{scenario:?} at {processes} processes"))?;
         }
     }
-    let text = report.to_markdown(&machine::describe(options.date.as_deref())?, &command_line());
+    let text = report.to_markdown(&machine::describe(options.date.as_deref())?, &commands::line("cargo xtask bench"));
     setup::print(&text)?;
     if options.quick || !options.only.is_empty() {
         eprintln!("a partial run is not written down");
@@ -105,18 +97,4 @@ fn run_scenario(scenario: Scenario, setup: &Setup, processes: u32, report: &mut 
         Scenario::RoundTrip => round_trip::run(setup, processes, report),
         Scenario::Crowd => crowd::run(setup, processes, report),
     }
-}
-
-/// What to type to have this run again, without the paths that only xtask passes.
-fn command_line() -> String {
-    let mut words = vec!["cargo xtask bench".to_owned()];
-    let mut arguments = std::env::args().skip(1);
-    while let Some(word) = arguments.next() {
-        match word.as_str() {
-            "--binaries" | "--output" | "--date" => drop(arguments.next()),
-            word if ["--binaries=", "--output=", "--date="].iter().any(|option| word.starts_with(option)) => {}
-            _ => words.push(word),
-        }
-    }
-    words.join(" ")
 }

@@ -10,6 +10,7 @@ pub fn quantile(samples: &[f64], share: f64) -> f64 {
     sorted[((share * last as f64).round() as usize).min(last)]
 }
 
+/// The middle one; NaN of no samples.
 pub fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }

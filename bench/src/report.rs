@@ -5,12 +5,15 @@ use std::fmt::Write;
 /// A bound that a figure must keep.
 #[derive(Clone, Copy, Debug)]
 pub enum Target {
+    /// Not more than this.
     AtMost(f64),
+    /// Not less than this.
     AtLeast(f64),
 }
 
 impl Target {
-    fn is_met_by(self, value: f64) -> bool {
+    /// Whether a value keeps it; what is no number does not.
+    pub fn is_met_by(self, value: f64) -> bool {
         match self {
             Target::AtMost(bound) => value <= bound,
             Target::AtLeast(bound) => value >= bound,
@@ -20,42 +23,52 @@ impl Target {
 
 struct Figure {
     what: String,
-    processes: u32,
+    scale: u32,
     value: f64,
     unit: &'static str,
     target: Option<Target>,
 }
 
 /// The figures and the absolute values behind them, in the order in which they were added.
-#[derive(Default)]
 pub struct Report {
+    title: &'static str,
+    /// What the number beside each figure counts.
+    scale: &'static str,
     figures: Vec<Figure>,
     behind: Vec<[String; 3]>,
 }
 
 impl Report {
+    /// Nothing yet; each figure will stand beside a number of what `scale` says.
+    pub fn new(title: &'static str, scale: &'static str) -> Self {
+        Self { title, scale, figures: Vec::new(), behind: Vec::new() }
+    }
+
     /// A figure that is held against a target, or one to know (`None`).
     pub fn figure(
         &mut self,
         what: impl Into<String>,
-        processes: u32,
+        scale: u32,
         (value, unit): (f64, &'static str),
         target: impl Into<Option<Target>>,
     ) {
-        self.figures.push(Figure { what: what.into(), processes, value, unit, target: target.into() });
+        self.figures.push(Figure { what: what.into(), scale, value, unit, target: target.into() });
     }
 
     /// An absolute value as measured; it depends on the machine, unlike a ratio.
-    pub fn behind(&mut self, what: impl Into<String>, processes: u32, value: impl Into<String>) {
-        self.behind.push([what.into(), thousands(processes), value.into()]);
+    pub fn behind(&mut self, what: impl Into<String>, scale: u32, value: impl Into<String>) {
+        self.behind.push([what.into(), thousands(scale), value.into()]);
     }
 
+    /// All of it, saying where and by which command it was measured.
     pub fn to_markdown(&self, machine: &str, command: &str) -> String {
         let mut text = format!(
-            "# Results\n\n`{command}`: {machine}.\n\n{}\n\n",
+            "# {}\n\n`{command}`: {machine}.\n\n{}\n\n",
+            self.title,
             "Competitors take turns round by round in one run; a ratio is the median of the rounds' ratios."
         );
-        text += "| figure | processes | measured | target | met |\n|---|---|---|---|---|\n";
+        let scale = self.scale;
+        writeln!(text, "| figure | {scale} | measured | target | met |\n|---|---|---|---|---|").ok();
         for figure in &self.figures {
             let (target, met) = match figure.target {
                 Some(target) => {
@@ -64,14 +77,14 @@ impl Report {
                 None => (String::new(), ""),
             };
             let measured = show(figure.value, figure.unit);
-            let (what, processes) = (&figure.what, thousands(figure.processes));
-            writeln!(text, "| {what} | {processes} | {measured} | {target} | {met} |").ok();
+            let (what, scale) = (&figure.what, thousands(figure.scale));
+            writeln!(text, "| {what} | {scale} | {measured} | {target} | {met} |").ok();
         }
         text += &self.verdict();
         text += "\n## Behind the ratios\n\nAbsolute values, which another machine will not repeat.\n\n";
-        text += "| what | processes | measured |\n|---|---|---|\n";
-        for [what, processes, value] in &self.behind {
-            writeln!(text, "| {what} | {processes} | {value} |").ok();
+        writeln!(text, "| what | {scale} | measured |\n|---|---|---|").ok();
+        for [what, scale, value] in &self.behind {
+            writeln!(text, "| {what} | {scale} | {value} |").ok();
         }
         text
     }
@@ -104,7 +117,7 @@ fn show_target(target: Target, unit: &str) -> String {
 }
 
 /// 5000 as "5,000".
-fn thousands(value: u32) -> String {
+pub fn thousands(value: u32) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -122,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_missed_target_is_marked_and_counted() {
-        let mut report = Report::default();
+        let mut report = Report::new("Results", "processes");
         report.figure("a", 300, (1.2, "×"), Target::AtMost(1.25));
         report.figure("b", 5000, (7.0, "×"), Target::AtLeast(8.0));
         let text = report.to_markdown("2 cores", "cargo xtask bench");

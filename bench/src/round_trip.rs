@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::daemon::Daemon;
-use crate::quantile::{median, median_ratio};
-use crate::report::{Report, Target};
-use crate::setup::Setup;
-use crate::socket::{Socket, text_frame};
+use psio_bench::daemon::Daemon;
+use psio_bench::quantile::{median, median_ratio};
+use psio_bench::report::{Report, Target};
+use psio_bench::setup::Setup;
+use psio_bench::socket::{Socket, text_frame};
 
 const REQUEST: &str = r#"{"type":"command","data":{"name":"cpu.getall"}}"#;
 const DEPTH: usize = 32;

@@ -25,6 +25,7 @@ impl Running {
         Ok(Self(child))
     }
 
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
@@ -72,6 +73,7 @@ impl Talking {
         Ok(talking)
     }
 
+    /// What it was called when it was started.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -17,6 +17,7 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// With the binaries of a folder, by default the one this program is in.
     pub fn new(binaries: Option<PathBuf>, quick: bool) -> Result<Self> {
         let binaries = match binaries {
             Some(folder) => folder,
@@ -28,7 +29,7 @@ impl Setup {
     /// The full path of a binary of the workspace, which must have been built.
     pub fn binary(&self, name: &str) -> Result<PathBuf> {
         let path = self.binaries.join(name);
-        ensure!(path.is_file(), "{name} is not built; `cargo xtask bench` builds it");
+        ensure!(path.is_file(), "{name} is not built; `cargo xtask bench` and `cargo xtask load` build what they need");
         Ok(path)
     }
 
@@ -50,6 +51,11 @@ impl Setup {
     /// Where the committed report is.
     pub fn results(&self) -> PathBuf {
         self.crate_folder().join("RESULTS.md")
+    }
+
+    /// Where the committed report of the load run is.
+    pub fn load_results(&self) -> PathBuf {
+        self.crate_folder().join("LOAD.md")
     }
 
     /// A folder for what a daemon under test keeps, so that it never meets a real one's files.

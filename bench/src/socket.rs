@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::frames::opcode::{CLOSE, PING, PONG, TEXT};
+
 /// No answer takes longer, or the run ends with an error.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Any mask is a valid one; a client that fears no proxies need not draw it by lot.
 const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
-const TEXT: u8 = 0x1;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xA;
+/// Always the same, so that the floor need not compute its answer.
+const HANDSHAKE_KEY: &str = "cHNpby1iZW5jaC1jbGllbg==";
 
 /// A connection after its handshake.
 pub struct Socket {
@@ -45,11 +45,7 @@ impl Socket {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cHNpby1iZW5jaC1jbGllbg==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(handshake(port).as_bytes())?;
         let mut socket = Self { stream, buffer: vec![0; 16 * 1024], start: 0, end: 0 };
         loop {
             let received = &socket.buffer[..socket.end];
@@ -153,12 +149,21 @@ impl Socket {
     }
 }
 
+/// The request that makes a connection a WebSocket.
+pub fn handshake(port: u16) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {HANDSHAKE_KEY}\r\n\r\n"
+    )
+}
+
 /// A masked text frame, as a client sends it.
 pub fn text_frame(text: &str) -> Vec<u8> {
     frame(TEXT, text.as_bytes())
 }
 
-fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+/// A masked frame, as a client sends it.
+pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match payload.len() {
         short @ 0..=125 => frame.push(0x80 | short as u8),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::competitor::Competitor;
-use crate::quantile::{median, median_ratio};
-use crate::report::{Report, Target};
-use crate::setup::Setup;
+use psio_bench::quantile::{median, median_ratio};
+use psio_bench::report::{Report, Target};
+use psio_bench::setup::Setup;
 
 const KEPT: &str = "psio (kept)";
 const OPENED: &str = "psio (opened)";

@@ -5,6 +5,7 @@ mod autobahn;
 mod bench;
 mod capture;
 mod generate;
+mod load;
 mod shell;
 mod test;
 
@@ -34,6 +35,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Play Autobahn's WebSocket test suite against psiod's transport; writes docs/AUTOBAHN.md
     Autobahn(autobahn::Arguments),
+    /// Put psiod under crowds of clients, beside a floor server; writes bench/LOAD.md
+    Load(load::Arguments),
     /// Record this machine into a file that `psiod --replay` plays
     Capture(capture::Arguments),
 }
@@ -56,6 +59,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Web => test::build_web(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Autobahn(arguments) => autobahn::run(&arguments),
+        Task::Load(arguments) => load::run(&arguments),
         Task::Capture(arguments) => capture::run(&arguments),
     }
 }

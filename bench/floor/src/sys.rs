@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -59,6 +60,17 @@ pub fn raise_open_files() -> io::Result<u64> {
     // SAFETY: `limit` is a live rlimit, only read.
     checked(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(limit.rlim_max)
+}
+
+/// Offers the other end of a socket that is not yet connected only so large segments, so that it also buffers little.
+pub fn set_max_segment(socket: impl AsFd, bytes: u32) -> io::Result<()> {
+    let size = size_of::<u32>() as libc::socklen_t;
+    let descriptor = socket.as_fd().as_raw_fd();
+    // SAFETY: the pointer and the size describe a live integer, only read.
+    checked(unsafe {
+        libc::setsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_MAXSEG, (&raw const bytes).cast(), size)
+    })?;
+    Ok(())
 }
 
 /// Has the command killed when the thread that spawns it ends, however that comes about.
