@@ -59,6 +59,25 @@ pub fn need(program: &str, package: &str) -> anyhow::Result<()> {
     if has(program) { Ok(()) } else { install(package, program) }
 }
 
+/// A folder with the programs of a Debian package that is unpacked and not installed: installing it would start a
+/// service. `None` where the program is on the PATH already.
+pub fn unpacked(program: &str, package: &str) -> anyhow::Result<Option<PathBuf>> {
+    let folder = target().join(package);
+    let programs = folder.join("usr/bin");
+    if has(program) {
+        return Ok(None);
+    }
+    if !programs.join(program).is_file() {
+        let line = format!("apt-get update && apt-get download {package} && dpkg-deb -x {package}_*.deb .");
+        if !has("apt-get") {
+            bail!("{program} is missing; put it on the PATH, or on Debian into target/{package}: {line}");
+        }
+        std::fs::create_dir_all(&folder)?;
+        run(Command::new("sh").args(["-c", &line]).current_dir(&folder).stdin(Stdio::null()))?;
+    }
+    Ok(Some(programs))
+}
+
 fn install(package: &str, what: &str) -> anyhow::Result<()> {
     let line = format!("apt-get update && apt-get install -y --no-install-recommends {package}");
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");

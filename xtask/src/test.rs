@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 use std::{fs, io};
 
 use anyhow::{Context, bail};
 
 use crate::generate;
-use crate::shell::{cargo, command, need, npm, python, root, run, say, target};
+use crate::load;
+use crate::shell::{cargo, command, need, npm, python, root, run, say, target, unpacked};
 
 /// What one runs while working.
 pub fn check() -> anyhow::Result<()> {
@@ -28,7 +30,10 @@ pub fn everything() -> anyhow::Result<()> {
     step("psiod and psio", || run(&mut cargo(&["build", "--locked", "--bins", "-p", "psiod", "-p", "psio"])))?;
     step("truth and protocol, with psutil and Python's websockets", oracle)?;
     step("Node's WebSocket", || run(command("node", "e2e/node").arg("--test").env("PSIOD", psiod())))?;
+    step("Python client", python_client)?;
+    step("TypeScript client", typescript_client)?;
     step("browser", browser)?;
+    step("crowds of clients, in small", small_load)?;
     say(&format!("everything passed in {} s", started.elapsed().as_secs()));
     Ok(())
 }
@@ -57,10 +62,35 @@ fn web() -> anyhow::Result<()> {
 }
 
 fn oracle() -> anyhow::Result<()> {
-    need("prometheus", "prometheus")?;
     need("curl", "curl")?;
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    if let Some(programs) = unpacked("prometheus", "prometheus")? {
+        path.push(":");
+        path.push(programs);
+    }
     let python = python("test-venv", "e2e/oracle/requirements.txt")?;
-    run(command(python, "e2e/oracle").args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).env("PSIOD", psiod()))
+    run(pytest(&python, "e2e/oracle").env("PATH", path))
+}
+
+fn python_client() -> anyhow::Result<()> {
+    let python = python("client-venv", "clients/python/requirements-test.txt")?;
+    run(&mut pytest(&python, "clients/python"))
+}
+
+fn typescript_client() -> anyhow::Result<()> {
+    generate::install("clients/typescript")?;
+    run(npm("clients/typescript", &["test"]).env("PSIOD", psiod()))
+}
+
+/// The scale runs in small: whether all are told everything, not how fast.
+fn small_load() -> anyhow::Result<()> {
+    load::run(&load::Arguments { debug: true, options: vec!["--quick".to_owned()] })
+}
+
+fn pytest(python: &Path, folder: &str) -> Command {
+    let mut command = command(python, folder);
+    command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).env("PSIOD", psiod());
+    command
 }
 
 fn browser() -> anyhow::Result<()> {

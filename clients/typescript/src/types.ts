@@ -360,6 +360,14 @@ export interface DaemonStats {
    */
   requests: number;
   /**
+   * Subscriptions that are being told now.
+   */
+  subscriptions: number;
+  /**
+   * Ticks of subscriptions that came too late or could not be read; each is a gap in somebody's `seq`.
+   */
+  dropped_ticks: number;
+  /**
    * Where its figures come from: `linux`, `portable` or `replay`.
    */
   source: string;

@@ -27,8 +27,17 @@ pub struct Sampler {
 }
 
 enum Ask {
-    Sample { topics: Topics, max_age: Duration, done: oneshot::Sender<Result<(), ApiError>> },
+    Sample { topics: Topics, wanted: Wanted, done: oneshot::Sender<Result<(), ApiError>> },
     Details { processes: Vec<ProcessId>, done: oneshot::Sender<Details> },
+}
+
+/// Which samples serve somebody.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// None older than this, nor than any may be.
+    max_age: Duration,
+    /// Whether there must be an earlier one to measure rates from.
+    with_base: bool,
 }
 
 impl Sampler {
@@ -70,10 +79,19 @@ impl Sampler {
         self.sampled_within(topics, Duration::MAX).await
     }
 
+    /// The same for somebody who wants counters and no rates, and so no earlier sample.
+    pub async fn counted(&self, topics: Topics) -> Result<(), ApiError> {
+        self.sampled_as(topics, Wanted { max_age: Duration::MAX, with_base: false }).await
+    }
+
     /// The same for somebody whom a sample serves that is neither older than this nor than any may be.
     pub async fn sampled_within(&self, topics: Topics, max_age: Duration) -> Result<(), ApiError> {
+        self.sampled_as(topics, Wanted { max_age, with_base: true }).await
+    }
+
+    async fn sampled_as(&self, topics: Topics, wanted: Wanted) -> Result<(), ApiError> {
         let (done, answer) = oneshot::channel();
-        self.ask(Ask::Sample { topics, max_age, done })?;
+        self.ask(Ask::Sample { topics, wanted, done })?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -114,6 +132,7 @@ struct Thread {
 struct Waiting {
     /// Topics still missing, each with the oldest moment at which a sample of it may have been taken.
     missing: Vec<(Topics, Instant)>,
+    with_base: bool,
     asked: Instant,
     done: oneshot::Sender<Result<(), ApiError>>,
 }
@@ -143,15 +162,16 @@ impl Thread {
     fn accept(&mut self, ask: Ask) {
         match ask {
             Ask::Details { processes, done } => self.details.push_back((processes, done)),
-            Ask::Sample { topics, max_age, done } => {
+            Ask::Sample { topics, wanted, done } => {
                 let asked = Instant::now();
                 let ring = lock(&self.ring);
-                let not_before = |topic| asked.checked_sub(ring.series(topic).max_age().min(max_age)).unwrap_or(asked);
+                let max_age = |topic| ring.series(topic).max_age().min(wanted.max_age);
+                let not_before = |topic| asked.checked_sub(max_age(topic)).unwrap_or(asked);
                 let missing = Topics::each()
                     .filter(|&topic| topics.contains(topic))
                     .map(|topic| (topic, not_before(topic)))
                     .collect();
-                self.waiting.push(Waiting { missing, asked, done });
+                self.waiting.push(Waiting { missing, with_base: wanted.with_base, asked, done });
             }
         }
     }
@@ -170,8 +190,8 @@ impl Thread {
         loop {
             self.answer_the_satisfied();
             let now = Instant::now();
-            let due = self.missing().filter(|&topic| self.due_at(topic, now) <= now);
-            let due = due.fold(Topics::NONE, |due, topic| due | topic);
+            let due = self.missing().filter(|&(topic, with_base)| self.due_at(topic, with_base, now) <= now);
+            let due = due.fold(Topics::NONE, |due, (topic, _)| due | topic);
             if due.is_empty() {
                 return;
             }
@@ -179,8 +199,9 @@ impl Thread {
         }
     }
 
-    fn missing(&self) -> impl Iterator<Item = Topics> {
-        self.waiting.iter().flat_map(|waiting| &waiting.missing).map(|&(topic, _)| topic)
+    /// Each topic that somebody waits for, and whether they need an earlier sample too.
+    fn missing(&self) -> impl Iterator<Item = (Topics, bool)> {
+        self.waiting.iter().flat_map(|waiting| waiting.missing.iter().map(|&(topic, _)| (topic, waiting.with_base)))
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -188,13 +209,14 @@ impl Thread {
         if !self.details.is_empty() {
             return Some(now);
         }
-        self.missing().map(|topic| self.due_at(topic, now)).min()
+        self.missing().map(|(topic, with_base)| self.due_at(topic, with_base, now)).min()
     }
 
     /// When a sample of the topic is worth taking. A topic with rates whose samples are all younger than the shortest
     /// window waits until one is old enough to measure from.
-    fn due_at(&self, topic: Topics, now: Instant) -> Instant {
-        if topic.with_rates().is_empty() { now } else { lock(&self.ring).series(topic).base_ready(now) }
+    fn due_at(&self, topic: Topics, with_base: bool, now: Instant) -> Instant {
+        let has_rates = with_base && !topic.with_rates().is_empty();
+        if has_rates { lock(&self.ring).series(topic).base_ready(now) } else { now }
     }
 
     fn sample(&mut self, topics: Topics) {
@@ -255,13 +277,13 @@ impl Thread {
     fn answer_the_satisfied(&mut self) {
         let ring = lock(&self.ring);
         for waiting in &mut self.waiting {
-            let asked = waiting.asked;
+            let (asked, with_base) = (waiting.asked, waiting.with_base);
             waiting.missing.retain(|&(topic, not_before)| {
                 let series = ring.series(topic);
                 let Some(taken) = series.newest_taken().filter(|&taken| taken >= not_before) else { return true };
                 // A machine that stands still (a recording) never has a base: a second reading is all one can do.
-                let has_rates = topic.with_rates().is_empty() || series.has_base();
-                !has_rates && taken < asked + MIN_WINDOW
+                let has_what_it_needs = !with_base || topic.with_rates().is_empty() || series.has_base();
+                !has_what_it_needs && taken < asked + MIN_WINDOW
             });
         }
         let (satisfied, waiting): (Vec<_>, Vec<_>) =

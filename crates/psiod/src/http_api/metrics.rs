@@ -8,11 +8,9 @@ use futures_util::future::join_all;
 use psio_api::data::access::Viewer;
 use psio_api::data::topics::Topics;
 use psio_api::data::view::View;
-use psio_api::error::ApiError;
 use psio_api::metrics::{self, Syntax};
 
-use super::refusal::{refuse, status};
-use super::{Shared, accepts, is_for_people, with_headers};
+use super::{Shared, accepts, with_headers};
 use crate::dispatch::Service;
 
 const OPENMETRICS: &str = "application/openmetrics-text";
@@ -23,19 +21,22 @@ pub(super) async fn scrape(State(shared): State<Arc<Shared>>, request: Request) 
     } else {
         (Syntax::Prometheus, "text/plain; version=0.0.4; charset=utf-8")
     };
-    match view(&shared.service).await {
-        Ok(view) => {
-            let text = metrics::text(&view, shared.options.metrics_processes, syntax);
-            with_headers(text, content_type, "no-store")
-        }
-        Err(error) => refuse(&error, status(error.code), is_for_people(request.headers())),
-    }
+    let view = view(&shared.service, shared.options.metrics_processes).await;
+    with_headers(metrics::text(&view, shared.options.metrics_processes, syntax), content_type, "no-store")
 }
 
-/// A view of all that can be read here: what one topic lacks must not hide the others.
-async fn view(service: &Service) -> Result<View, ApiError> {
+/// A view of all that can be read here: what one topic lacks must not hide the others. Sweeps are dear, so there is
+/// only one of them unless processes are told with their rates.
+async fn view(service: &Service, top_processes: usize) -> View {
     let topics: Vec<_> = Topics::each().filter(|&topic| metrics::topics().contains(topic)).collect();
-    let sampled = join_all(topics.iter().map(|&topic| service.sampler.sampled(topic))).await;
+    let sampled = join_all(topics.iter().map(|&topic| async move {
+        if topic == Topics::CPU || (topic == Topics::PROCESSES && top_processes > 0) {
+            service.sampler.sampled(topic).await
+        } else {
+            service.sampler.counted(topic).await
+        }
+    }));
+    let sampled = sampled.await;
     let readable = topics.into_iter().zip(sampled).filter(|(_, sampled)| sampled.is_ok()).map(|(topic, _)| topic);
-    service.view(readable.fold(Topics::NONE, |all, topic| all | topic), Viewer::STRANGER).await
+    service.newest_view(readable.fold(Topics::NONE, |all, topic| all | topic), Viewer::STRANGER)
 }

@@ -161,3 +161,13 @@ async fn a_topic_without_rates_is_answered_from_one_reading() {
     sampler.sampled(Topics::HOST).await.unwrap();
     assert!(began.elapsed() < MIN_WINDOW);
 }
+
+#[tokio::test]
+async fn who_wants_counters_only_waits_for_no_second_reading() {
+    let source = Counting::new();
+    let sampler = start(&source);
+    let began = Instant::now();
+    sampler.counted(Topics::CPU).await.unwrap();
+    assert!(began.elapsed() < MIN_WINDOW);
+    assert_eq!(source.reads(), 1);
+}
