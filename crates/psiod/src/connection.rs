@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
+use std::time::Instant;
 
 use bytes::Bytes;
 use psio_api::error::{ApiError, ErrorCode};
@@ -21,7 +22,22 @@ pub struct Connection {
     encoding: Encoding,
     /// Made when it first subscribes.
     subscriber: Option<Arc<Subscriber>>,
+    repeated: Option<Box<Repeated>>,
 }
+
+/// The request without an id that was answered last: who polls sends the same again, and as long as there is no newer
+/// sample the answer is the same too.
+struct Repeated {
+    text: Box<str>,
+    answer: Arc<SharedAnswer>,
+    /// Samples taken when it was answered.
+    pushes: u64,
+    /// How long those samples may be told.
+    until: Instant,
+}
+
+/// Longer requests are read anew each time.
+const MAX_REPEATED: usize = 256;
 
 impl Connection {
     /// A connection over which this asker asks.
@@ -31,7 +47,7 @@ impl Connection {
             Subprotocol::Json => Encoding::Json,
             Subprotocol::MsgPack => Encoding::MsgPack,
         };
-        Self { asker: Arc::new(asker), encoding, subscriber: None }
+        Self { asker: Arc::new(asker), encoding, subscriber: None, repeated: None }
     }
 }
 
@@ -47,6 +63,11 @@ impl Drop for Connection {
 impl Handler for Connection {
     fn message(&mut self, message: Message<'_>) -> Answer {
         self.asker.service.stats.requests.fetch_add(1, Ordering::Relaxed);
+        if let Message::Text(text) = message
+            && let Some(answer) = self.repeat(text)
+        {
+            return answer;
+        }
         let request = match (message, self.encoding) {
             (Message::Text(text), Encoding::Json) => request::parse(text),
             (Message::Binary(bytes), Encoding::MsgPack) => request::parse_packed(bytes),
@@ -54,7 +75,7 @@ impl Handler for Connection {
             (Message::Text(_), Encoding::MsgPack) => Err(Refused { id: None, error: request::text_refused() }),
         };
         match request {
-            Ok(Request::Command { id, call }) => self.answer(id, call),
+            Ok(Request::Command { id, call }) => self.answer(message, id, call),
             Ok(Request::Subscribe { id, interval_ms, mode, call }) => self.subscribe(id, interval_ms, mode, call),
             Ok(Request::Unsubscribe { id, subscription }) => self.unsubscribe(id.as_ref(), &subscription),
             Err(Refused { id, error }) => self.refuse(id.as_ref(), &error),
@@ -73,15 +94,32 @@ impl Handler for Connection {
 }
 
 impl Connection {
-    fn answer(&self, id: Option<RequestId>, call: Call) -> Answer {
+    /// The answer to a request that was answered just now.
+    fn repeat(&self, text: &str) -> Option<Answer> {
+        let repeated = self.repeated.as_ref().filter(|repeated| *repeated.text == *text)?;
+        let is_newest = repeated.pushes == self.asker.service.sampler.ring().pushes();
+        (is_newest && Instant::now() <= repeated.until)
+            .then(|| Answer::now(Order::Kept, repeated.answer.message(self.encoding, &Opening::Response(None))))
+    }
+
+    fn answer(&mut self, message: Message<'_>, id: Option<RequestId>, call: Call) -> Answer {
         let (question, command) = match prepare(&call.name, call.params, Mode::Whole, self.asker.viewer) {
             Ok(prepared) => prepared,
             Err(error) => return self.refuse(id.as_ref(), &error),
         };
         let (asker, order, encoding) = (self.asker.clone(), order(id.as_ref()), self.encoding);
-        if asker.service.sampler.is_fresh(command.needs()) {
+        let pushes = asker.service.sampler.ring().pushes();
+        if let Some(until) = asker.service.sampler.fresh_until(command.needs()) {
             return match asker.look(&question, command.as_ref()) {
-                Look::Answer(answer) => Answer::now(order, response(encoding, id.as_ref(), answer)),
+                Look::Answer(answer) => {
+                    if let (None, Message::Text(text), Ok(answer)) = (&id, message, &answer)
+                        && text.len() <= MAX_REPEATED
+                    {
+                        let (text, answer) = (text.into(), answer.clone());
+                        self.repeated = Some(Box::new(Repeated { text, answer, pushes, until }));
+                    }
+                    Answer::now(order, response(encoding, id.as_ref(), answer))
+                }
                 Look::Details(view, selected) => Answer::later(order, async move {
                     let answer = asker.detailed(&question, command.as_ref(), &view, selected).await;
                     response(encoding, id.as_ref(), answer)

@@ -63,15 +63,20 @@ impl Sampler {
         lock(&self.ring)
     }
 
-    /// Whether these topics can be told at once: sampled lately, and with a base for their rates.
-    pub fn is_fresh(&self, topics: Topics) -> bool {
+    /// Until when these topics can be told at once: as long as what was sampled last is young enough, and has a base for
+    /// its rates. `None` when they have to be sampled first.
+    pub fn fresh_until(&self, topics: Topics) -> Option<Instant> {
         let ring = self.ring();
         let now = Instant::now();
-        Topics::each().filter(|&topic| topics.contains(topic)).all(|topic| {
+        let mut until = now + MIN_MAX_AGE;
+        for topic in Topics::each().filter(|&topic| topics.contains(topic)) {
             let series = ring.series(topic);
-            let young = series.newest_taken().is_some_and(|taken| now - taken <= series.max_age());
-            young && (topic.with_rates().is_empty() || series.has_base())
-        })
+            until = until.min(series.newest_taken()? + series.max_age());
+            if until < now || !(topic.with_rates().is_empty() || series.has_base()) {
+                return None;
+            }
+        }
+        Some(until)
     }
 
     /// Waits until the topics are sampled, together with everybody else who waits for them.

@@ -106,7 +106,7 @@ async fn readings_are_a_tenth_of_a_second_apart_however_often_one_asks() {
     let sampler = start(&source);
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(1_200) {
-        if !sampler.is_fresh(Topics::CPU) {
+        if sampler.fresh_until(Topics::CPU).is_none() {
             sampler.sampled(Topics::CPU).await.unwrap();
         }
         tokio::task::yield_now().await;
