@@ -360,6 +360,14 @@ def test_every_line_of_the_hint_can_be_typed(psiod):
     assert all(len(line) <= 120 for line in hint.splitlines())
 
 
+def test_curl_gets_the_hint_where_a_browser_gets_the_page(psiod):
+    root = f"http://localhost:{psiod.port}/"
+    assert curl(root) == curl(f"{root}api")
+    assert "<html" in curl("-H", "Accept: text/html", root)
+    assert "<html" in curl("-A", "Mozilla/5.0", root)
+    assert curl("--head", root).splitlines()[0].split()[1] == "200"
+
+
 def test_a_browsers_address_bar_gets_json_that_can_be_read(still):
     accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
     answer = ask(still, "/api/v1/memory.getall", Accept=accept)

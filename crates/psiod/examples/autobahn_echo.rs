@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::Result;
 use bytes::Bytes;
 use psiod::server::{
-    Answer, Application, Handler, Health, Limits, Message, Order, Outgoing, Peer, Server, Subprotocol,
+    Answer, Application, Deflate, Handler, Health, Limits, Message, Order, Outgoing, Peer, Server, Subprotocol,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -26,7 +26,8 @@ fn main() -> Result<()> {
         drop(alive);
     });
     let limits = Limits { max_message: MAX_MESSAGE, ..Limits::default() };
-    Ok(Runtime::new()?.block_on(Server::new(Echo).limits(limits).serve(vec![listener], shutdown))?)
+    Ok(Runtime::new()?
+        .block_on(Server::new(Echo).limits(limits).deflate(Deflate::Always).serve(vec![listener], shutdown))?)
 }
 
 struct Echo;

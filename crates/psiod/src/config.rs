@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 use crate::http_api;
+use crate::server::Deflate;
 
 /// The port psiod listens on unless told otherwise.
 pub const DEFAULT_PORT: u16 = 3000;
@@ -56,6 +57,11 @@ pub struct Config {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = metrics_processes)]
     pub metrics_processes: u16,
 
+    /// With whom to compress messages, if they offer it: clients on other machines (remote), everybody (always) or
+    /// nobody (never)
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "WHOM", default_value_t = DeflateChoice::Remote)]
+    pub deflate: DeflateChoice,
+
     /// How much to log: error, warn, info, debug or trace
     #[arg(long, value_enum, hide_possible_values = true, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     pub log: LogLevel,
@@ -87,6 +93,27 @@ pub enum SweepChoice {
     Kept,
     /// Open and close them each time
     Opened,
+}
+
+/// With whom messages are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeflateChoice {
+    /// Nobody
+    Never,
+    /// Clients on other machines
+    Remote,
+    /// Everybody
+    Always,
+}
+
+impl From<DeflateChoice> for Deflate {
+    fn from(choice: DeflateChoice) -> Self {
+        match choice {
+            DeflateChoice::Never => Self::Never,
+            DeflateChoice::Remote => Self::Remote,
+            DeflateChoice::Always => Self::Always,
+        }
+    }
 }
 
 /// How much is logged.

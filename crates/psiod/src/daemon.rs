@@ -49,7 +49,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             info!("psiod {} listening on http://{} (source: {source_name})", version(), listener.local_addr()?);
         }
         tokio::spawn(Arc::clone(&service).tick());
-        Server::new(Psiod(service, config.http_options())).serve(listeners, shutdown).await.context("cannot serve")?;
+        let psiod = Psiod(service, config.http_options());
+        Server::new(psiod).deflate(config.deflate.into()).serve(listeners, shutdown).await.context("cannot serve")?;
         info!("psiod stopped");
         Ok(())
     })

@@ -76,6 +76,10 @@ impl Application for Psiod {
         http_api::routes(&self.0, self.1)
     }
 
+    fn front_page(&self, headers: &http::HeaderMap) -> Option<axum::response::Response> {
+        http_api::front_page(headers)
+    }
+
     fn health(&self) -> Health {
         Health {
             name: "psiod",

@@ -1,15 +1,15 @@
 //! What a stranger with curl is told: a few lines that can be typed.
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::response::Response;
+use http::HeaderMap;
 use http::header::HOST;
 
 use super::with_headers;
 
-/// `GET /api`.
-pub(super) async fn page(request: Request) -> Response {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:3000");
+/// `GET /api`, and `/` where the page cannot be shown.
+pub(super) fn page(headers: &HeaderMap) -> Response {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:3000");
     with_headers(Body::from(text(host)), "text/plain; charset=utf-8", "no-store")
 }
 

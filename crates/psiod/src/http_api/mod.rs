@@ -42,8 +42,8 @@ struct Shared {
 /// The routes, for [`Application::routes`](crate::server::Application::routes).
 pub fn routes(service: &Arc<Service>, options: Options) -> Router {
     Router::new()
-        .route("/api", any(hint::page))
-        .route("/api/", any(hint::page))
+        .route("/api", any(hint))
+        .route("/api/", any(hint))
         .route("/api/{*path}", any(refusal::nothing_there))
         .route("/api/schema.json", any(schema::document))
         .route("/api/v1", any(commands::list))
@@ -52,6 +52,16 @@ pub fn routes(service: &Arc<Service>, options: Options) -> Router {
         .route("/metrics", any(metrics::scrape))
         .layer(from_fn(only_reading))
         .with_state(Arc::new(Shared { service: service.clone(), options }))
+}
+
+/// What a person gets at `/` whose program cannot show the page, for
+/// [`Application::front_page`](crate::server::Application::front_page).
+pub fn front_page(headers: &HeaderMap) -> Option<Response> {
+    (is_for_people(headers) && !accepts(headers, "text/html")).then(|| hint::page(headers))
+}
+
+async fn hint(headers: HeaderMap) -> Response {
+    hint::page(&headers)
 }
 
 /// Nothing behind these routes can be changed, so only GET and HEAD are understood.

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use super::handler::Peer;
 use super::http::Shared;
 use super::stopped;
+use super::write_deadline::WriteDeadline;
 
 /// Never used to send: a task is alive as long as it holds one.
 pub(super) type Alive = mpsc::Sender<Infallible>;
@@ -88,6 +89,7 @@ async fn serve_http(stream: TcpStream, peer: Peer, router: Router, shared: Arc<S
         request.extensions_mut().insert(peer.clone());
         router.call(request)
     });
+    let stream = WriteDeadline::new(stream, shared.limits.write_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.limits.header_timeout)

@@ -2,10 +2,12 @@
 //!
 //! A small message that lies whole in the input is unmasked in place and lent to the caller, so it is
 //! never copied. A fragmented or still arriving message is assembled apart; its text is checked as it
-//! arrives, so that bad UTF-8 is refused at its first wrong byte, and its size before it is buffered.
+//! arrives, so that bad UTF-8 is refused at its first wrong byte, and its size before it is buffered. A
+//! compressed message is inflated when it is whole.
 
 use bytes::{Buf, BytesMut};
 
+use super::deflate::inflate;
 use super::head::{Head, Kind, Opcode, protocol_error, unmask};
 
 /// What one read asks the kernel for; also what a connection's input buffer holds at most, unless a
@@ -25,6 +27,8 @@ pub mod close_code {
     pub const INVALID_DATA: u16 = 1007;
     /// A message was larger than the limit.
     pub const TOO_LARGE: u16 = 1009;
+    /// The client did not read what it was sent.
+    pub const TRY_AGAIN_LATER: u16 = 1013;
 }
 
 /// What a peer sent, borrowed until the next call of [`Reader::next`].
@@ -62,7 +66,7 @@ pub struct Violation {
 }
 
 const NOT_UTF8: Violation = Violation { code: close_code::INVALID_DATA, reason: "text is not valid UTF-8" };
-const TOO_LARGE: Violation =
+pub(super) const TOO_LARGE: Violation =
     Violation { code: close_code::TOO_LARGE, reason: "message is larger than this server accepts" };
 
 /// The rest of a data frame whose payload has not all arrived; the key is turned to the next byte.
@@ -83,11 +87,15 @@ enum Found {
 #[derive(Debug)]
 pub struct Reader {
     max_message: usize,
+    deflate: bool,
     input: BytesMut,
     /// How much of `input` the last event borrowed.
     lent: usize,
-    /// The message being assembled from fragments or from a frame that arrives in pieces, unmasked.
+    /// The message being assembled from fragments or from a frame that arrives in pieces, unmasked; while it does,
+    /// still compressed if it is.
     message: Vec<u8>,
+    /// Whether the message between its first frame and its last is compressed.
+    compressed: bool,
     /// How far `message` is known to be UTF-8.
     checked: usize,
     /// The kind of the message between its first frame and its last.
@@ -101,14 +109,22 @@ impl Reader {
     pub fn new(max_message: usize) -> Self {
         Self {
             max_message,
+            deflate: false,
             input: BytesMut::new(),
             lent: 0,
             message: Vec::new(),
+            compressed: false,
             checked: 0,
             kind: None,
             arriving: None,
             finished: false,
         }
+    }
+
+    /// Reads compressed messages too if permessage-deflate was agreed; the limit holds for what they inflate to.
+    #[must_use]
+    pub fn with_deflate(self, deflate: bool) -> Self {
+        Self { deflate, ..self }
     }
 
     /// The buffer to append received bytes to, with room for one read.
@@ -126,6 +142,9 @@ impl Reader {
         self.settle();
         if self.input.is_empty() {
             self.input = BytesMut::new();
+        }
+        if self.message.is_empty() {
+            self.message = Vec::new();
         }
     }
 
@@ -192,14 +211,17 @@ impl Reader {
                     return Ok(None);
                 };
                 if fin && let Some(kind) = self.kind.take() {
-                    if kind == Kind::Text && self.checked < self.message.len() {
+                    if self.compressed {
+                        let packed = std::mem::take(&mut self.message);
+                        inflate(&packed, self.max_message, &mut self.message)?;
+                    } else if kind == Kind::Text && self.checked < self.message.len() {
                         return Err(NOT_UTF8);
                     }
                     return Ok(Some(Found::Assembled(kind)));
                 }
                 continue;
             }
-            let Some(head) = Head::parse(&self.input)? else {
+            let Some(head) = Head::parse(&self.input, self.deflate)? else {
                 return Ok(None);
             };
             let kind = match (head.opcode, self.kind) {
@@ -214,17 +236,37 @@ impl Reader {
                     return Ok(self.whole_frame(&head, head.payload as usize));
                 }
             };
-            let allowed = self.max_message.saturating_sub(self.message.len());
+            if self.kind.is_none() {
+                self.compressed = head.compressed;
+            }
+            let allowed = self.max_payload().saturating_sub(self.message.len());
             let payload = usize::try_from(head.payload).ok().filter(|&size| size <= allowed).ok_or(TOO_LARGE)?;
             if head.fin
                 && self.kind.is_none()
                 && let Some(found) = self.whole_frame(&head, payload)
             {
-                return Ok(Some(found));
+                return self.inflated(found).map(Some);
             }
             self.kind = Some(kind);
             self.input.advance(head.size);
             self.arriving = Some(Arriving { fin: head.fin, key: head.key, remaining: payload });
+        }
+    }
+
+    /// The most that the frames of a message may hold: what does not compress becomes a little larger.
+    fn max_payload(&self) -> usize {
+        let growth = if self.compressed { self.max_message / 16 + 16 } else { 0 };
+        self.max_message.saturating_add(growth)
+    }
+
+    /// The message in a whole frame, inflated if it is compressed.
+    fn inflated(&mut self, found: Found) -> Result<Found, Violation> {
+        match found {
+            Found::InInput(Opcode::Data(kind), range) if self.compressed => {
+                inflate(&self.input[range], self.max_message, &mut self.message)?;
+                Ok(Found::Assembled(kind))
+            }
+            found => Ok(found),
         }
     }
 
@@ -253,7 +295,7 @@ impl Reader {
         if end.is_some() {
             self.arriving = None;
         }
-        if self.kind == Some(Kind::Text) {
+        if self.kind == Some(Kind::Text) && !self.compressed {
             self.check_text()?;
         }
         Ok(end)

@@ -6,6 +6,8 @@ const TEXT_START: u8 = 0x01;
 const MORE: u8 = 0x00;
 const LAST: u8 = 0x80;
 
+const MAX_MESSAGE: usize = 64 * 1024;
+
 /// A masked frame as a client sends it.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
@@ -27,25 +29,61 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Everything a reader says about `bytes` when they arrive in pieces of `step`.
 fn read_in_steps(bytes: &[u8], step: usize) -> (Vec<String>, Option<Violation>) {
-    let mut reader = Reader::new(64 * 1024);
+    read_with(Reader::new(MAX_MESSAGE), bytes, step)
+}
+
+fn read_with(mut reader: Reader, bytes: &[u8], step: usize) -> (Vec<String>, Option<Violation>) {
     let mut events = Vec::new();
     for piece in bytes.chunks(step) {
         reader.room().extend_from_slice(piece);
-        loop {
-            match reader.next() {
-                Ok(Some(event)) => events.push(format!("{event:?}")),
-                Ok(None) => break,
-                Err(violation) => return (events, Some(violation)),
-            }
+        let (more, violation) = read_all(&mut reader);
+        events.extend(more);
+        if violation.is_some() {
+            return (events, violation);
         }
     }
     (events, None)
+}
+
+/// What a reader makes of the bytes it has.
+fn read_all(reader: &mut Reader) -> (Vec<String>, Option<Violation>) {
+    let mut events = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(Some(event)) => events.push(format!("{event:?}")),
+            Ok(None) => return (events, None),
+            Err(violation) => return (events, Some(violation)),
+        }
+    }
 }
 
 fn read(bytes: &[u8]) -> (Vec<String>, Option<Violation>) {
     let whole = read_in_steps(bytes, bytes.len().max(1));
     for step in [1, 2, 3, 7, 130] {
         assert_eq!(read_in_steps(bytes, step), whole, "in pieces of {step}");
+    }
+    whole
+}
+
+/// The same where compression was agreed, cut at every byte and everywhere else.
+fn read_deflate(bytes: &[u8]) -> (Vec<String>, Option<Violation>) {
+    let reader = || Reader::new(MAX_MESSAGE).with_deflate(true);
+    let whole = read_with(reader(), bytes, bytes.len());
+    for step in [1, 2, 3, 7, 130] {
+        assert_eq!(read_with(reader(), bytes, step), whole, "in pieces of {step}");
+    }
+    for cut in 1..bytes.len().min(500) {
+        let mut reader = reader();
+        reader.room().extend_from_slice(&bytes[..cut]);
+        let (mut events, violation) = read_all(&mut reader);
+        if violation.is_some() {
+            assert_eq!((events, violation), whole, "cut at {cut}");
+            continue;
+        }
+        reader.room().extend_from_slice(&bytes[cut..]);
+        let (more, violation) = read_all(&mut reader);
+        events.extend(more);
+        assert_eq!((events, violation), whole, "cut at {cut}");
     }
     whole
 }
@@ -195,6 +233,90 @@ fn a_resting_reader_holds_no_buffer() {
     }
     reader.release();
     assert_eq!((reader.input.capacity(), reader.message.capacity()), (0, 0));
+}
+
+const COMPRESSED_TEXT: u8 = 0xc1;
+const COMPRESSED_TEXT_START: u8 = 0x41;
+
+fn packed(plain: &[u8]) -> Vec<u8> {
+    super::super::deflate::compress(&[plain], super::super::deflate::Window::Full).to_vec()
+}
+
+#[test]
+fn a_compressed_message_is_inflated_whole_or_in_fragments() {
+    let text = r#"{"type":"command","data":{"name":"cpu.getall"}}"#.repeat(5);
+    let (payload, expected) = (packed(text.as_bytes()), format!("{:?}", Event::Text(&text)));
+    let twice = [frame(COMPRESSED_TEXT, &payload), frame(COMPRESSED_TEXT, &payload)].concat();
+    assert_eq!(read_deflate(&twice), (vec![expected.clone(), expected.clone()], None));
+    for cut in 0..=payload.len() {
+        let (first, second) = payload.split_at(cut);
+        let bytes =
+            [frame(COMPRESSED_TEXT_START, first), frame(0x89, b"ping"), frame(LAST, second), frame(TEXT, b"plain")];
+        let events = [format!("{:?}", Event::Ping(b"ping")), expected.clone(), r#"Text("plain")"#.into()];
+        let reader = Reader::new(MAX_MESSAGE).with_deflate(true);
+        assert_eq!(read_with(reader, &bytes.concat(), 50), (events.to_vec(), None), "cut at {cut}");
+    }
+}
+
+#[test]
+fn an_empty_compressed_message_is_empty() {
+    assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &[0])).0, [r#"Text("")"#]);
+    assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &[])).0, [r#"Text("")"#]);
+    let fragments = [frame(COMPRESSED_TEXT_START, &[]), frame(MORE, &[]), frame(LAST, &[0])].concat();
+    assert_eq!(read_deflate(&fragments).0, [r#"Text("")"#]);
+}
+
+#[test]
+fn the_limit_holds_for_what_a_message_inflates_to() {
+    let just = vec![b'a'; MAX_MESSAGE];
+    for payload in [&just[..], &[&just[..], b"a"].concat()] {
+        let expected = if payload.len() > MAX_MESSAGE { Some(TOO_LARGE) } else { None };
+        assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &packed(payload))).1, expected);
+    }
+    let noise: Vec<u8> = (0..MAX_MESSAGE as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let stored: Vec<u8> = noise
+        .chunks(100)
+        .flat_map(|part| [&[0, part.len() as u8, 0, !(part.len() as u8), 0xff], part].concat())
+        .chain([0])
+        .collect();
+    assert!(stored.len() > MAX_MESSAGE);
+    let reader = Reader::new(MAX_MESSAGE).with_deflate(true);
+    assert_eq!(read_with(reader, &frame(0xc2, &stored), 4096).0, [format!("{:?}", Event::Binary(&noise))]);
+    assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &vec![0; 2 * MAX_MESSAGE])).1, Some(TOO_LARGE));
+}
+
+#[test]
+fn compressed_text_is_checked_when_it_is_inflated() {
+    assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &packed(b"\xce"))).1, Some(NOT_UTF8));
+    assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &packed("κόσμε".as_bytes()))).0, [r#"Text("κόσμε")"#]);
+    assert_eq!(read_deflate(&frame(COMPRESSED_TEXT, &[0xff; 30])).1.map(|v| v.code), Some(1007));
+}
+
+#[test]
+fn reserved_bits_mean_compression_only_where_they_may() {
+    for (name, bytes) in [
+        ("a compressed ping", frame(0xc9, b"")),
+        ("a compressed pong", frame(0xca, b"")),
+        ("a compressed close", frame(0xc8, b"")),
+        ("a compressed continuation", [frame(COMPRESSED_TEXT_START, b""), frame(0xc0, b"")].concat()),
+        ("a continuation that begins to be", [frame(TEXT_START, b""), frame(0xc0, b"")].concat()),
+        ("RSV2", frame(0xa1, b"")),
+        ("RSV3", frame(0x91, b"")),
+        ("RSV1 and RSV2", frame(0xe1, b"")),
+    ] {
+        assert_eq!(read_deflate(&bytes).1.map(|v| v.code), Some(1002), "{name}");
+    }
+}
+
+#[test]
+fn a_reader_that_inflated_holds_no_buffer_at_rest() {
+    let mut reader = Reader::new(MAX_MESSAGE).with_deflate(true);
+    for size in [100, 3000, 60_000] {
+        reader.room().extend_from_slice(&frame(COMPRESSED_TEXT, &packed(&vec![b'a'; size])));
+        assert_eq!(read_all(&mut reader).0.len(), 1);
+        reader.release();
+        assert_eq!((reader.input.capacity(), reader.message.capacity()), (0, 0));
+    }
 }
 
 #[test]

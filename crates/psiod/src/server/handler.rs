@@ -19,6 +19,11 @@ pub trait Application: Send + Sync + 'static {
         axum::Router::new()
     }
 
+    /// What `GET /` answers to this request's headers, where that is not the page of the UI.
+    fn front_page(&self, _headers: &http::HeaderMap) -> Option<axum::response::Response> {
+        None
+    }
+
     /// What `GET /healthz` answers.
     fn health(&self) -> Health;
 }

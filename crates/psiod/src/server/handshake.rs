@@ -4,13 +4,19 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use sha1::{Digest, Sha1};
 
-/// The one subprotocol there is; a client that offers none, or only others, gets none and speaks the same.
-const SUBPROTOCOL: &str = "psio.v1.json";
+use super::deflate::Window;
+use super::extension;
+use super::handler::Subprotocol;
+
+/// By name as a client offers them. Who offers none, or only others, gets none and speaks JSON.
+const SUBPROTOCOLS: [(&str, Subprotocol); 2] =
+    [("psio.v1.json", Subprotocol::Json), ("psio.v1.msgpack", Subprotocol::MsgPack)];
 
 /// What RFC 6455 appends to the client's key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -48,8 +54,16 @@ impl IntoResponse for BadHandshake {
     }
 }
 
-/// The answer 101, with which the connection becomes a WebSocket.
-pub(super) fn answer(version: Version, headers: &HeaderMap) -> Result<Response, BadHandshake> {
+/// What both sides agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Agreed {
+    pub subprotocol: Subprotocol,
+    /// The window to compress in, if messages may be compressed.
+    pub deflate: Option<Window>,
+}
+
+/// The answer 101, with which the connection becomes a WebSocket. Compression is agreed to only if `deflate` allows it.
+pub(super) fn answer(version: Version, headers: &HeaderMap, deflate: bool) -> Result<(Response, Agreed), BadHandshake> {
     if version != Version::HTTP_11 {
         return Err(BadHandshake::OldHttp);
     }
@@ -72,10 +86,21 @@ pub(super) fn answer(version: Version, headers: &HeaderMap) -> Result<Response, 
     set.insert(UPGRADE, HeaderValue::from_static("websocket"));
     set.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     set.insert(SEC_WEBSOCKET_ACCEPT, accept(key.as_bytes()));
-    if has_token(headers, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-        set.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let mut agreed = Agreed { subprotocol: Subprotocol::Json, deflate: None };
+    if let Some((name, subprotocol)) = subprotocol(headers) {
+        set.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+        agreed.subprotocol = subprotocol;
     }
-    Ok(response)
+    if deflate && let Some((window, answer)) = extension::negotiate(headers) {
+        set.insert(SEC_WEBSOCKET_EXTENSIONS, answer);
+        agreed.deflate = Some(window);
+    }
+    Ok((response, agreed))
+}
+
+/// The first of the client's offers that we know.
+fn subprotocol(headers: &HeaderMap) -> Option<(&'static str, Subprotocol)> {
+    items(headers, SEC_WEBSOCKET_PROTOCOL).find_map(|offer| SUBPROTOCOLS.into_iter().find(|(name, _)| *name == offer))
 }
 
 /// Proof that the server understood the key (RFC 6455 §4.2.2).
@@ -86,12 +111,17 @@ fn accept(key: &[u8]) -> HeaderValue {
 
 /// Whether a comma-separated header, however often it is given, contains `token`.
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(token))
+}
+
+/// The items of a comma-separated header, however often it is given.
+pub(super) fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers
         .get_all(name)
         .into_iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(token))
+        .map(str::trim)
 }
 
 #[cfg(test)]
@@ -114,25 +144,46 @@ mod tests {
     }
 
     fn refused(changes: &[(&'static str, &'static str)]) -> BadHandshake {
-        answer(Version::HTTP_11, &headers(changes)).unwrap_err()
+        answer(Version::HTTP_11, &headers(changes), false).unwrap_err()
     }
 
     #[test]
     fn the_example_of_the_rfc_is_answered_as_the_rfc_says() {
-        let response = answer(Version::HTTP_11, &headers(&[])).unwrap();
+        let (response, agreed) = answer(Version::HTTP_11, &headers(&[]), true).unwrap();
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
         assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert!(!response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
+        assert!(!response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
+        assert_eq!(agreed, Agreed { subprotocol: Subprotocol::Json, deflate: None });
     }
 
     #[test]
-    fn our_subprotocol_is_chosen_when_offered_and_no_other() {
-        let protocol = |offer| {
-            let response = answer(Version::HTTP_11, &headers(&[("sec-websocket-protocol", offer)])).unwrap();
-            response.headers().get(SEC_WEBSOCKET_PROTOCOL).cloned()
-        };
-        assert_eq!(protocol("chat, psio.v1.json").unwrap(), SUBPROTOCOL);
-        assert_eq!(protocol("chat, psio.v2.json"), None);
+    fn the_first_subprotocol_that_we_know_is_chosen() {
+        for (offers, chosen, spoken) in [
+            (&["psio.v1.json"][..], Some("psio.v1.json"), Subprotocol::Json),
+            (&["psio.v1.msgpack"], Some("psio.v1.msgpack"), Subprotocol::MsgPack),
+            (&["chat, psio.v1.msgpack,psio.v1.json"], Some("psio.v1.msgpack"), Subprotocol::MsgPack),
+            (&["psio.v2.msgpack", "psio.v1.json, psio.v1.msgpack"], Some("psio.v1.json"), Subprotocol::Json),
+            (&["chat, psio.v2.json"], None, Subprotocol::Json),
+            // The name goes back as it is ours; a browser would take it for another.
+            (&["PSIO.V1.MSGPACK"], None, Subprotocol::Json),
+        ] {
+            let offered: Vec<_> = offers.iter().map(|offer| ("sec-websocket-protocol", *offer)).collect();
+            let (response, agreed) = answer(Version::HTTP_11, &headers(&offered), false).unwrap();
+            let answered = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(|value| value.to_str().unwrap());
+            assert_eq!((answered, agreed.subprotocol), (chosen, spoken), "{offers:?}");
+        }
+    }
+
+    #[test]
+    fn compression_is_agreed_where_it_is_allowed_and_offered() {
+        let offer = [("sec-websocket-extensions", "permessage-deflate; client_max_window_bits")];
+        let (response, agreed) = answer(Version::HTTP_11, &headers(&offer), true).unwrap();
+        assert_eq!(agreed.deflate, Some(Window::Full));
+        assert!(response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
+        let (response, agreed) = answer(Version::HTTP_11, &headers(&offer), false).unwrap();
+        assert_eq!(agreed.deflate, None);
+        assert!(!response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
     }
 
     #[test]
@@ -150,7 +201,7 @@ mod tests {
         assert_eq!(refused(&[("sec-websocket-key", "c2hvcnQ=")]), BadHandshake::MalformedKey);
         assert_eq!(refused(&[("sec-websocket-key", "not base64 at all!!!!!==")]), BadHandshake::MalformedKey);
         assert_eq!(refused(&[("connection", "keep-alive")]), BadHandshake::NoConnectionUpgrade);
-        assert_eq!(answer(Version::HTTP_10, &headers(&[])).unwrap_err(), BadHandshake::OldHttp);
+        assert_eq!(answer(Version::HTTP_10, &headers(&[]), false).unwrap_err(), BadHandshake::OldHttp);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) enum Opcode {
 #[derive(Debug)]
 pub(super) struct Head {
     pub fin: bool,
+    /// RSV1: the message that begins here is compressed.
+    pub compressed: bool,
     pub opcode: Opcode,
     pub key: [u8; 4],
     pub size: usize,
@@ -32,11 +34,13 @@ pub(super) struct Head {
 
 impl Head {
     /// `None` while the header is incomplete; what is wrong in its first two bytes is refused at once.
-    pub fn parse(input: &[u8]) -> Result<Option<Self>, Violation> {
+    /// RSV1 is allowed where permessage-deflate was agreed, on the first frame of a message.
+    pub fn parse(input: &[u8], deflate: bool) -> Result<Option<Self>, Violation> {
         let &[first, second, ref rest @ ..] = input else {
             return Ok(None);
         };
-        if first & 0x70 != 0 {
+        let compressed = first & 0x40 != 0;
+        if first & 0x30 != 0 || (compressed && !deflate) {
             return Err(protocol_error("reserved bits are set and no extension was agreed"));
         }
         let fin = first & 0x80 != 0;
@@ -49,6 +53,9 @@ impl Head {
             0xa => Opcode::Pong,
             _ => return Err(protocol_error("reserved opcode")),
         };
+        if compressed && !matches!(opcode, Opcode::Data(_)) {
+            return Err(protocol_error("only the first frame of a message may say that it is compressed"));
+        }
         let short = second & 0x7f;
         if first & 0x08 != 0 {
             if !fin {
@@ -85,7 +92,7 @@ impl Head {
         let Some(&key) = rest[length_size..].first_chunk() else {
             return Ok(None);
         };
-        Ok(Some(Self { fin, opcode, key, size: 2 + length_size + 4, payload }))
+        Ok(Some(Self { fin, compressed, opcode, key, size: 2 + length_size + 4, payload }))
     }
 }
 

@@ -12,13 +12,16 @@ use http::header::{
 };
 use http::{HeaderValue, Method, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use super::admission::admit_request;
-use super::handler::{Application, Peer, Subprotocol};
-use super::transport::{self, Limits};
-use super::{assets, handshake};
+use super::deflate::Deflate;
+use super::handler::{Application, Peer};
+use super::handshake::Agreed;
+use super::limits::Limits;
+use super::transport::Socket;
+use super::write_deadline::WriteDeadline;
+use super::{assets, handshake, transport};
 use crate::text::escape_controls;
 
 /// What every answer says about how a browser may use it. There is no CORS header on purpose: no page from
@@ -38,6 +41,7 @@ const PROTECTION: [(HeaderName, &str); 4] = [
 pub(super) struct Shared {
     pub application: Arc<dyn Application>,
     pub limits: Limits,
+    pub deflate: Deflate,
     pub shutdown: watch::Receiver<bool>,
     alive: mpsc::WeakSender<std::convert::Infallible>,
 }
@@ -46,10 +50,11 @@ impl Shared {
     pub fn new(
         application: Arc<dyn Application>,
         limits: Limits,
+        deflate: Deflate,
         shutdown: watch::Receiver<bool>,
         alive: mpsc::WeakSender<std::convert::Infallible>,
     ) -> Self {
-        Self { application, limits, shutdown, alive }
+        Self { application, limits, deflate, shutdown, alive }
     }
 }
 
@@ -79,6 +84,11 @@ async fn front(
     let request = Request::from_parts(head, body);
     let mut response = if request.method() == Method::GET && handshake::is_wanted(request.headers()) {
         open_websocket(&shared, peer, request)
+    } else if path == "/"
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+        && let Some(page) = shared.application.front_page(request.headers())
+    {
+        page
     } else {
         next.run(request).await
     };
@@ -102,8 +112,9 @@ fn open_websocket(shared: &Arc<Shared>, peer: Peer, mut request: Request) -> Res
         let text = format!("no WebSocket at {}; psiod's is at /\n", escape_controls(request.uri().path()));
         return (StatusCode::NOT_FOUND, text).into_response();
     }
-    let response = match handshake::answer(request.version(), request.headers()) {
-        Ok(response) => response,
+    let deflate = shared.deflate.is_for(peer.address.ip());
+    let (response, agreed) = match handshake::answer(request.version(), request.headers(), deflate) {
+        Ok(answered) => answered,
         Err(refusal) => return refusal.into_response(),
     };
     let Some(alive) = shared.alive.upgrade() else {
@@ -112,13 +123,13 @@ fn open_websocket(shared: &Arc<Shared>, peer: Peer, mut request: Request) -> Res
     let upgrade = hyper::upgrade::on(&mut request);
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        run_websocket(upgrade, &shared, &peer).await;
+        run_websocket(upgrade, &shared, &peer, agreed).await;
         drop(alive);
     });
     response
 }
 
-async fn run_websocket(upgrade: hyper::upgrade::OnUpgrade, shared: &Shared, peer: &Peer) {
+async fn run_websocket(upgrade: hyper::upgrade::OnUpgrade, shared: &Shared, peer: &Peer, agreed: Agreed) {
     let address = peer.address;
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
@@ -126,12 +137,13 @@ async fn run_websocket(upgrade: hyper::upgrade::OnUpgrade, shared: &Shared, peer
             return tracing::debug!(%address, %error, "the client left during the handshake");
         }
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-        return tracing::error!("invariant: the server's connections are TCP streams");
+    let Ok(parts) = upgraded.downcast::<TokioIo<WriteDeadline>>() else {
+        return tracing::error!("invariant: the server's connections are TCP streams with a write deadline");
     };
-    let handler = shared.application.connect(peer, Subprotocol::Json);
-    let stream = parts.io.into_inner();
-    let end = transport::serve(stream, parts.read_buf, handler, &shared.limits, shared.shutdown.clone()).await;
+    let handler = shared.application.connect(peer, agreed.subprotocol);
+    let socket =
+        Socket { stream: parts.io.into_inner().into_stream(), read_ahead: parts.read_buf, deflate: agreed.deflate };
+    let end = transport::serve(socket, handler, &shared.limits, shared.shutdown.clone()).await;
     tracing::debug!(%address, %end, "WebSocket ended");
 }
 

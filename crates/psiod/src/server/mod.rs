@@ -2,7 +2,8 @@
 //! frames, and who may come in at all. Nothing here knows a command.
 //!
 //! `accept` takes connections, `http` routes requests after `admission` has judged them, `handshake` turns one
-//! into a WebSocket, and from then on `transport` owns the socket: `frame` reads (`head` its headers), `outbox` writes.
+//! into a WebSocket (`extension` agrees to compression), and from then on `transport` owns the socket: `frame` reads
+//! (`head` its headers), `outbox` writes, `deflate` compresses and inflates, `patience` ends.
 
 use std::io;
 use std::net::TcpListener;
@@ -13,36 +14,49 @@ use tokio::sync::{mpsc, watch};
 mod accept;
 pub mod admission;
 mod assets;
+mod deflate;
+mod extension;
 pub mod frame;
 mod handler;
 mod handshake;
 mod head;
 mod http;
+mod limits;
 mod outbox;
 mod outgoing;
+mod patience;
 mod pending;
-pub mod transport;
+mod transport;
+mod write_deadline;
 
+pub use deflate::Deflate;
 pub use handler::{Answer, Application, Handler, Health, Message, Order, Peer, Subprotocol};
+pub use limits::Limits;
 pub use outgoing::{Kind, Outgoing, Shared};
-pub use transport::Limits;
 
 /// A server for an [`Application`], not yet running.
 pub struct Server {
     application: Arc<dyn Application>,
     limits: Limits,
+    deflate: Deflate,
 }
 
 impl Server {
-    /// A server with the default limits.
+    /// A server with the default limits, which compresses for other machines.
     pub fn new(application: impl Application) -> Self {
-        Self { application: Arc::new(application), limits: Limits::default() }
+        Self { application: Arc::new(application), limits: Limits::default(), deflate: Deflate::default() }
     }
 
     /// Other limits.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Compression with others.
+    #[must_use]
+    pub fn deflate(self, deflate: Deflate) -> Self {
+        Self { deflate, ..self }
     }
 
     /// Serves on `listeners` until `shutdown` becomes true or loses its sender, then ends every connection
@@ -55,7 +69,9 @@ impl Server {
         let grace = self.limits.shutdown_timeout;
         // Every task holds a sender: when the receiver hears that the last is gone, all have ended.
         let (alive, mut ended) = mpsc::channel(1);
-        let shared = Arc::new(http::Shared::new(self.application, self.limits, shutdown.clone(), alive.downgrade()));
+        let shared =
+            http::Shared::new(self.application, self.limits, self.deflate, shutdown.clone(), alive.downgrade());
+        let shared = Arc::new(shared);
         let router = http::router(&shared);
         let accepting = listeners.into_iter().map(|listener| {
             accept::accept(listener, router.clone(), Arc::clone(&shared), alive.clone(), shutdown.clone())

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
-use super::outgoing::{Outgoing, put_close, put_pong};
+use super::deflate::Window;
+use super::outgoing::{Outgoing, frame_len, put_close, put_ping, put_pong};
 
 /// Up to here copying a piece is cheaper than a slice of its own in the vectored write.
 const COPY_LIMIT: usize = 1024;
@@ -19,15 +20,26 @@ const COPY_LIMIT: usize = 1024;
 /// How many slices one write offers the kernel.
 const MAX_SLICES: usize = 64;
 
+/// What is left of a begun frame is copied up to this size, to let go of the buffer it lies in.
+const RESCUE_LIMIT: usize = 16 * COPY_LIMIT;
+
 /// The bytes to write, oldest first: `pieces`, then `tail`.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
     len: usize,
+    /// How much of the frame in front is left, if some of it has been written.
+    begun: usize,
+    window: Option<Window>,
 }
 
 impl Outbox {
+    /// An outbox whose messages are compressed in this window, if any was agreed.
+    pub fn new(window: Option<Window>) -> Self {
+        Self { window, ..Self::default() }
+    }
+
     /// How many bytes wait, shared ones counted in full.
     pub fn len(&self) -> usize {
         self.len
@@ -39,9 +51,10 @@ impl Outbox {
 
     /// Queues one message.
     pub fn push(&mut self, message: Outgoing) {
-        self.len += message.frame_len();
-        self.tail.extend_from_slice(message.header());
-        for part in message.into_parts() {
+        let frame = message.frame(self.window);
+        self.len += frame.len();
+        self.tail.extend_from_slice(frame.header.as_bytes());
+        for part in frame.parts {
             if part.len() <= COPY_LIMIT {
                 self.tail.extend_from_slice(&part);
                 continue;
@@ -60,11 +73,34 @@ impl Outbox {
         self.len += self.tail.len() - before;
     }
 
+    /// Queues a ping.
+    pub fn push_ping(&mut self) {
+        let before = self.tail.len();
+        put_ping(&mut self.tail);
+        self.len += self.tail.len() - before;
+    }
+
     /// Queues a close frame, the last one of a connection.
     pub fn push_close(&mut self, code: Option<u16>, reason: &str) {
         let before = self.tail.len();
         put_close(&mut self.tail, code, reason);
         self.len += self.tail.len() - before;
+    }
+
+    /// Drops every frame of which nothing has been written.
+    pub fn drop_unbegun(&mut self) {
+        let mut left = self.begun;
+        let mut kept = Self { len: left, begun: left, ..Self::new(self.window) };
+        let tail = std::mem::take(&mut self.tail).freeze();
+        for piece in self.pieces.drain(..).chain([tail]) {
+            let piece = piece.slice(..piece.len().min(left));
+            left -= piece.len();
+            if !piece.is_empty() {
+                let small = piece.len() <= RESCUE_LIMIT;
+                kept.pieces.push_back(if small { Bytes::copy_from_slice(&piece) } else { piece });
+            }
+        }
+        *self = kept;
     }
 
     /// Offers everything to `stream` in one write; how many bytes it took.
@@ -95,11 +131,12 @@ impl Outbox {
     /// Gives buffers back while the connection rests.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self::default();
+            *self = Self::new(self.window);
         }
     }
 
     fn advance(&mut self, mut written: usize) {
+        self.begun = if written == self.len { 0 } else { self.end_of_frame(written) - written };
         self.len -= written;
         while let Some(piece) = self.pieces.front_mut() {
             if written < piece.len() {
@@ -111,95 +148,25 @@ impl Outbox {
         }
         self.tail.advance(written);
     }
+
+    /// Where the frame ends that has `position` in it, or before it. A frame's header is never cut by a piece's end.
+    fn end_of_frame(&self, position: usize) -> usize {
+        let (mut end, mut start) = (self.begun, 0);
+        for piece in self.pieces.iter().map(|piece| &piece[..]).chain([&self.tail[..]]) {
+            while end < position
+                && let Some(size) = piece.get(end - start..).and_then(frame_len)
+            {
+                end += size;
+            }
+            if end >= position {
+                break;
+            }
+            start += piece.len();
+        }
+        end
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Waker;
-
-    use super::*;
-
-    /// Takes at most `limit` bytes per write.
-    struct Sink {
-        limit: usize,
-        taken: Vec<u8>,
-        writes: usize,
-    }
-
-    impl AsyncWrite for Sink {
-        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-            let size = bytes.len().min(self.limit);
-            self.taken.extend_from_slice(&bytes[..size]);
-            self.writes += 1;
-            Poll::Ready(Ok(size))
-        }
-
-        fn poll_write_vectored(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            slices: &[IoSlice<'_>],
-        ) -> Poll<std::io::Result<usize>> {
-            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(self.limit).collect();
-            self.taken.extend_from_slice(&all);
-            self.writes += 1;
-            Poll::Ready(Ok(all.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    fn drain(outbox: &mut Outbox, limit: usize) -> Sink {
-        let mut sink = Sink { limit, taken: Vec::new(), writes: 0 };
-        let mut cx = Context::from_waker(Waker::noop());
-        while !outbox.is_empty() {
-            assert!(matches!(outbox.poll_write(&mut sink, &mut cx), Poll::Ready(Ok(_))));
-        }
-        sink
-    }
-
-    fn messages() -> Vec<Outgoing> {
-        let large = Bytes::from(vec![b'x'; 5000]);
-        (0..40)
-            .map(|n| match n % 3 {
-                0 => Outgoing::text([Bytes::from(format!("small {n}"))]),
-                1 => Outgoing::text([Bytes::from("{"), large.clone(), Bytes::from("}")]),
-                _ => Outgoing::preframed(Outgoing::text([large.clone()]).into_frame()),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn bytes_leave_in_order_however_the_socket_cuts_them() {
-        let expected: Vec<u8> = messages().into_iter().flat_map(Outgoing::into_frame).collect();
-        for limit in [1, 7, 1000, 4999, 5001, usize::MAX] {
-            let mut outbox = Outbox::default();
-            messages().into_iter().for_each(|message| outbox.push(message));
-            assert_eq!(outbox.len(), expected.len());
-            assert_eq!(drain(&mut outbox, limit).taken, expected, "limit {limit}");
-        }
-    }
-
-    #[test]
-    fn a_batch_of_small_replies_is_one_write() {
-        let mut outbox = Outbox::default();
-        (0..1000).for_each(|_| outbox.push(Outgoing::text([Bytes::from("{}"), Bytes::from("[]")])));
-        outbox.push_pong(b"ping");
-        outbox.push_close(Some(1000), "");
-        assert_eq!(drain(&mut outbox, usize::MAX).writes, 1);
-    }
-
-    #[test]
-    fn large_parts_are_not_copied() {
-        let large = Bytes::from(vec![0; 100_000]);
-        let mut outbox = Outbox::default();
-        outbox.push(Outgoing::text([large.clone()]));
-        assert_eq!(outbox.pieces[1].as_ptr(), large.as_ptr());
-        assert_eq!(outbox.len(), 100_010);
-    }
-}
+#[path = "outbox_tests.rs"]
+mod tests;

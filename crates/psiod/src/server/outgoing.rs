@@ -1,53 +1,68 @@
 //! Frames as a server sends them (RFC 6455 §5): unmasked, so that one framed message serves everybody.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::deflate::{MIN_SIZE, Window, compress, stored_header};
 use super::head::MAX_CONTROL_PAYLOAD;
 
 const FIN: u8 = 0x80;
+/// RSV1 of a message's first frame: its payload is compressed (RFC 7692 §6).
+const COMPRESSED: u8 = 0x40;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
 /// The parts of a message: usually an opening with the id, a shared payload and a closing brace.
 const PARTS: usize = 3;
 
-/// A frame header: 2, 4 or 10 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
-    bytes: [u8; 10],
+/// What goes before the parts of a message: a frame header of 2, 4 or 10 bytes; if it is compressed around a stored
+/// head, that block's header too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Header {
+    bytes: [u8; 15],
     len: u8,
 }
 
 impl Header {
-    fn new(opcode: u8, payload: usize) -> Self {
-        let mut bytes = [0; 10];
-        bytes[0] = FIN | opcode;
-        let len = match payload {
-            0..126 => {
-                bytes[1] = payload as u8;
-                2
-            }
+    fn new(first: u8, payload: usize) -> Self {
+        let mut header = Self::default();
+        header.put(&[FIN | first]);
+        match payload {
+            0..126 => header.put(&[payload as u8]),
             126..=0xffff => {
-                bytes[1] = 126;
-                bytes[2..4].copy_from_slice(&(payload as u16).to_be_bytes());
-                4
+                header.put(&[126]);
+                header.put(&(payload as u16).to_be_bytes());
             }
             _ => {
-                bytes[1] = 127;
-                bytes[2..].copy_from_slice(&(payload as u64).to_be_bytes());
-                10
+                header.put(&[127]);
+                header.put(&(payload as u64).to_be_bytes());
             }
-        };
-        Self { bytes, len }
+        }
+        header
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn put(&mut self, bytes: &[u8]) {
+        let start = usize::from(self.len);
+        self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len() as u8;
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+}
+
+/// How many bytes the frame that begins here takes, its header included. Only for what we framed: nothing is checked.
+pub(super) fn frame_len(frame: &[u8]) -> Option<usize> {
+    Some(match frame.get(1)? {
+        126 => 4 + usize::from(u16::from_be_bytes(*frame[2..].first_chunk()?)),
+        127 => 10 + u64::from_be_bytes(*frame[2..].first_chunk()?) as usize,
+        short => 2 + usize::from(*short),
+    })
 }
 
 /// How a message's payload is to be read.
@@ -59,92 +74,158 @@ pub enum Kind {
     Binary,
 }
 
-/// The part of a payload that is the same for every connection it is sent to.
+impl Kind {
+    const fn opcode(self) -> u8 {
+        match self {
+            Self::Text => TEXT,
+            Self::Binary => BINARY,
+        }
+    }
+}
+
+/// The part of a payload that is the same for every connection it is sent to. Its compressed forms are made when
+/// the first connection that agreed to compression is sent it, then kept.
 #[derive(Debug)]
 pub struct Shared {
     plain: Bytes,
+    full: OnceLock<Bytes>,
+    small: OnceLock<Bytes>,
 }
 
 impl Shared {
     /// Bytes to be shared.
     pub fn new(plain: impl Into<Bytes>) -> Self {
-        Self { plain: plain.into() }
+        Self { plain: plain.into(), full: OnceLock::new(), small: OnceLock::new() }
     }
 
     /// The bytes.
     pub fn plain(&self) -> &Bytes {
         &self.plain
     }
+
+    fn compressed(&self, window: Window) -> &Bytes {
+        let kept = match window {
+            Window::Full => &self.full,
+            Window::Small => &self.small,
+        };
+        kept.get_or_init(|| compress(&[&self.plain], window))
+    }
 }
 
 /// One message to send. Cloning it shares its payload.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
-    header: Option<Header>,
-    parts: [Bytes; PARTS],
+pub struct Outgoing(Content);
+
+#[derive(Debug, Clone)]
+enum Content {
+    Framed(Bytes),
+    Parts(Kind, [Bytes; PARTS]),
+    Shared(Kind, Bytes, Arc<Shared>),
+}
+
+/// A message as it goes to one connection: a header, which may be empty, and the parts that follow it.
+pub(super) struct Frame {
+    pub header: Header,
+    pub parts: [Bytes; PARTS],
 }
 
 impl Outgoing {
     /// A text message whose payload is `parts` one after the other, at most three.
     pub fn text<const N: usize>(parts: [Bytes; N]) -> Self {
-        Self::new(TEXT, parts)
+        Self::new(Kind::Text, parts)
     }
 
     /// A binary message whose payload is `parts` one after the other, at most three.
     pub fn binary<const N: usize>(parts: [Bytes; N]) -> Self {
-        Self::new(BINARY, parts)
+        Self::new(Kind::Binary, parts)
     }
 
     /// A message of which `head` is for one connection and `body` for all that are sent the same.
     pub fn shared(kind: Kind, head: Bytes, body: &Arc<Shared>) -> Self {
-        let opcode = match kind {
-            Kind::Text => TEXT,
-            Kind::Binary => BINARY,
-        };
-        Self::new(opcode, [head, body.plain().clone()])
+        Self(Content::Shared(kind, head, Arc::clone(body)))
     }
 
     /// A message framed before (by [`Outgoing::into_frame`]), to be sent as it is to any number of connections.
     pub fn preframed(frame: Bytes) -> Self {
-        Self { header: None, parts: [frame, Bytes::new(), Bytes::new()] }
+        Self(Content::Framed(frame))
     }
 
-    fn new<const N: usize>(opcode: u8, given: [Bytes; N]) -> Self {
+    fn new<const N: usize>(kind: Kind, given: [Bytes; N]) -> Self {
         const { assert!(N <= PARTS, "a message has at most three parts") }
-        let payload = given.iter().map(Bytes::len).sum();
         let mut parts = [const { Bytes::new() }; PARTS];
         for (part, given) in parts.iter_mut().zip(given) {
             *part = given;
         }
-        Self { header: Some(Header::new(opcode, payload)), parts }
+        Self(Content::Parts(kind, parts))
     }
 
     /// Header and payload in one piece, for [`Outgoing::preframed`].
     pub fn into_frame(self) -> Bytes {
-        let [first, second, third] = &self.parts;
-        if self.header.is_none() && second.is_empty() && third.is_empty() {
-            return first.clone();
+        if let Content::Framed(frame) = self.0 {
+            return frame;
         }
-        let mut frame = BytesMut::with_capacity(self.frame_len());
-        frame.extend_from_slice(self.header());
-        self.parts.iter().for_each(|part| frame.extend_from_slice(part));
-        frame.freeze()
+        let frame = self.frame(None);
+        let mut bytes = BytesMut::with_capacity(frame.len());
+        bytes.extend_from_slice(frame.header.as_bytes());
+        frame.parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        bytes.freeze()
     }
 
+    /// The message for a connection that agreed to compress in this window, if in any: compressed where that is
+    /// worth it. A framed message goes as it is, which is always allowed.
+    pub(super) fn frame(self, window: Option<Window>) -> Frame {
+        match self.0 {
+            Content::Framed(frame) => Frame { header: Header::default(), parts: [frame, Bytes::new(), Bytes::new()] },
+            Content::Parts(kind, parts) => {
+                let size = parts.iter().map(Bytes::len).sum();
+                if let Some(window) = window
+                    && size >= MIN_SIZE
+                    && let packed = compress(&[&parts[0], &parts[1], &parts[2]], window)
+                    && packed.len() < size
+                {
+                    let header = Header::new(COMPRESSED | kind.opcode(), packed.len());
+                    return Frame { header, parts: [packed, Bytes::new(), Bytes::new()] };
+                }
+                Frame { header: Header::new(kind.opcode(), size), parts }
+            }
+            Content::Shared(kind, head, body) => {
+                let size = head.len() + body.plain.len();
+                if let Some(window) = window
+                    && size >= MIN_SIZE
+                    && let Some(frame) = compressed(kind, &head, &body, window)
+                {
+                    return frame;
+                }
+                let header = Header::new(kind.opcode(), size);
+                Frame { header, parts: [head, body.plain.clone(), Bytes::new()] }
+            }
+        }
+    }
+}
+
+/// A stored head and the shared compressed body; `None` where that saves nothing.
+fn compressed(kind: Kind, head: &Bytes, body: &Shared, window: Window) -> Option<Frame> {
+    let size = u16::try_from(head.len()).ok()?;
+    let packed = body.compressed(window);
+    let block = stored_header(size);
+    if block.len() + packed.len() >= body.plain.len() {
+        return None;
+    }
+    let mut header = Header::new(COMPRESSED | kind.opcode(), block.len() + head.len() + packed.len());
+    header.put(&block);
+    Some(Frame { header, parts: [head.clone(), packed.clone(), Bytes::new()] })
+}
+
+impl Frame {
     /// How many bytes it takes on the wire.
-    pub fn frame_len(&self) -> usize {
-        self.header().len() + self.parts.iter().map(Bytes::len).sum::<usize>()
+    pub fn len(&self) -> usize {
+        self.header.as_bytes().len() + self.parts.iter().map(Bytes::len).sum::<usize>()
     }
+}
 
-    /// The frame header; empty when the first part carries it.
-    pub(super) fn header(&self) -> &[u8] {
-        self.header.as_ref().map_or(&[], Header::as_bytes)
-    }
-
-    /// The payload's parts in order; some may be empty.
-    pub(super) fn into_parts(self) -> [Bytes; PARTS] {
-        self.parts
-    }
+/// Appends a ping without payload.
+pub(super) fn put_ping(buffer: &mut BytesMut) {
+    buffer.put_slice(Header::new(PING, 0).as_bytes());
 }
 
 /// Appends a pong; its payload came in a ping, so it is short enough.
@@ -166,45 +247,5 @@ pub(super) fn put_close(buffer: &mut BytesMut, code: Option<u16>, reason: &str) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_header_is_in_its_shortest_form() {
-        assert_eq!(Header::new(TEXT, 0).as_bytes(), b"\x81\x00");
-        assert_eq!(Header::new(TEXT, 125).as_bytes(), b"\x81\x7d");
-        assert_eq!(Header::new(TEXT, 126).as_bytes(), b"\x81\x7e\x00\x7e");
-        assert_eq!(Header::new(TEXT, 65_535).as_bytes(), b"\x81\x7e\xff\xff");
-        assert_eq!(Header::new(TEXT, 65_536).as_bytes(), b"\x81\x7f\0\0\0\0\0\x01\0\0");
-    }
-
-    #[test]
-    fn parts_are_one_payload() {
-        let message = Outgoing::text([Bytes::from("{"), Bytes::from("1"), Bytes::from("}")]);
-        assert_eq!(message.frame_len(), 5);
-        assert_eq!(&message.into_frame()[..], b"\x81\x03{1}");
-        assert_eq!(&Outgoing::binary([]).into_frame()[..], b"\x82\x00");
-    }
-
-    #[test]
-    fn a_preframed_message_is_shared_not_copied() {
-        let frame = Outgoing::text([Bytes::from("shared")]).into_frame();
-        let again = Outgoing::preframed(frame.clone()).into_frame();
-        assert_eq!(again.as_ptr(), frame.as_ptr());
-    }
-
-    #[test]
-    fn a_long_close_reason_is_cut_between_characters() {
-        let mut frame = BytesMut::new();
-        put_close(&mut frame, Some(1002), &"é".repeat(100));
-        assert_eq!(frame.len(), 2 + 2 + 122);
-        assert!(std::str::from_utf8(&frame[4..]).is_ok());
-    }
-
-    #[test]
-    fn a_close_without_a_code_is_empty() {
-        let mut frame = BytesMut::new();
-        put_close(&mut frame, None, "ignored");
-        assert_eq!(&frame[..], b"\x88\x00");
-    }
-}
+#[path = "outgoing_tests.rs"]
+mod tests;

@@ -2,76 +2,48 @@
 //!
 //! A turn reads what is there, hands every whole message to the handler, collects the answers that are
 //! ready and writes them all at once, so that a client which pipelines a hundred requests costs two system
-//! calls. A client that does not read is not read from either; one that never reads is dropped.
+//! calls. A client that does not read is not read from either; one that never reads is told so with 1013, and
+//! dropped when it does not read that. One that is silent is asked with pings whether it is still there.
 
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::deflate::Window;
 use super::frame::{Event, Reader, close_code};
 use super::handler::{Handler, Message};
+use super::limits::Limits;
 use super::outbox::Outbox;
+use super::patience::{Owed, Patience};
 use super::pending::Pending;
 use super::stopped;
 
 /// Turns of one connection before the other tasks of its thread get theirs.
 const TURNS_PER_POLL: usize = 32;
 
-/// What a connection may use, and for how long.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// How long a request's headers, and so a WebSocket handshake, may take to arrive.
-    pub header_timeout: Duration,
-    /// Bytes of one incoming message; a larger one closes the connection with 1009.
-    pub max_message: usize,
-    /// Bytes waiting to be written beyond which nothing more is read from the client. One answer may be larger.
-    pub max_outbox: usize,
-    /// Pending answers beyond which nothing more is read from the client.
-    pub max_pending: usize,
-    /// A client that takes no byte for so long is dropped.
-    pub write_timeout: Duration,
-    /// How long the client's part of a close may take.
-    pub close_timeout: Duration,
-    /// How long connections may take to end when the server stops.
-    pub shutdown_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            max_message: 64 * 1024,
-            max_outbox: 4 * 1024 * 1024,
-            max_pending: 64,
-            write_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(2),
-            shutdown_timeout: Duration::from_secs(3),
-        }
-    }
-}
-
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-pub enum End {
+pub(super) enum End {
     /// Both sides said what they had to.
     #[error("closed")]
     Closed,
     /// The socket failed, mostly because the client went away.
     #[error("lost: {0}")]
     Lost(#[from] io::Error),
-    /// The client took nothing for [`Limits::write_timeout`].
+    /// The client took nothing for [`Limits::write_timeout`], nor in [`Limits::collect_timeout`] what was left for it.
     #[error("dropped: the client does not read")]
     Stalled,
     /// The client did its part of a close too slowly.
     #[error("dropped: the client does not close")]
     Unclosed,
+    /// The client said nothing for [`Limits::gone_after`], though it was asked.
+    #[error("dropped: the client is gone")]
+    Gone,
 }
 
 /// How far a connection is from its end.
@@ -85,6 +57,8 @@ enum Phase {
     Leaving,
     /// Everything is queued; it is written, then our direction of the socket is shut.
     Flushing,
+    /// The same for a client that did not read: it has a fixed time to take the frame it was in and our close.
+    Collecting,
     /// All is written. What the client still sends is discarded until it shuts its side too: to
     /// close before would reset the connection and could destroy what is on its way to the client.
     Lingering,
@@ -96,19 +70,25 @@ struct CloseReply {
     code: Option<u16>,
 }
 
-/// Serves the WebSocket connection on `stream`, of which `read_ahead` has been read already, until it ends.
+/// A socket that has just become a WebSocket's.
+pub(super) struct Socket {
+    pub stream: TcpStream,
+    /// What has been read of it already.
+    pub read_ahead: Bytes,
+    /// The window to compress in, if that was agreed.
+    pub deflate: Option<Window>,
+}
+
+/// Serves a WebSocket connection until it ends.
 ///
 /// When `shutdown` becomes true (or loses its sender) the client is told with close code 1001.
-pub async fn serve(
-    stream: TcpStream,
-    read_ahead: Bytes,
+pub(super) async fn serve(
+    socket: Socket,
     handler: Box<dyn Handler>,
     limits: &Limits,
     mut shutdown: watch::Receiver<bool>,
 ) -> End {
-    let mut connection = Connection::new(stream, handler, limits);
-    connection.reader.room().extend_from_slice(&read_ahead);
-    drop(read_ahead);
+    let mut connection = Connection::new(socket, handler, limits);
     tokio::select! {
         biased;
         end = std::future::poll_fn(|cx| connection.poll(cx)) => return end,
@@ -119,79 +99,70 @@ pub async fn serve(
 
 struct Connection<'a> {
     stream: TcpStream,
-    handler: Box<dyn Handler>,
+    /// Let go of when nothing is asked of it any more, which may be long before the connection ends.
+    handler: Option<Box<dyn Handler>>,
     limits: &'a Limits,
     reader: Reader,
     outbox: Outbox,
     pending: Pending,
     phase: Phase,
-    timer: Option<Timer>,
-}
-
-/// What the client has a limited time for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owed {
-    Reading,
-    Closing,
-}
-
-/// A deadline, armed only while the client owes something, so that a quiet connection has none.
-struct Timer {
-    owed: Owed,
-    sleep: Pin<Box<Sleep>>,
+    patience: Patience<'a>,
 }
 
 impl<'a> Connection<'a> {
-    fn new(stream: TcpStream, handler: Box<dyn Handler>, limits: &'a Limits) -> Self {
+    fn new(socket: Socket, handler: Box<dyn Handler>, limits: &'a Limits) -> Self {
+        let mut reader = Reader::new(limits.max_message).with_deflate(socket.deflate.is_some());
+        reader.room().extend_from_slice(&socket.read_ahead);
         Self {
-            stream,
-            handler,
+            stream: socket.stream,
+            handler: Some(handler),
             limits,
-            reader: Reader::new(limits.max_message),
-            outbox: Outbox::default(),
+            reader,
+            outbox: Outbox::new(socket.deflate),
             pending: Pending::default(),
             phase: Phase::Open,
-            timer: None,
+            patience: Patience::new(limits),
         }
     }
 
     /// Turns until nothing moves. `Ready` when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..TURNS_PER_POLL {
-            match self.turn(cx) {
+            match self.turn(cx).and_then(|moved| if moved { Ok(true) } else { self.rest(cx) }) {
                 Ok(true) => {}
-                Ok(false) => return self.rest(cx),
+                Ok(false) => return Poll::Pending,
                 Err(end) => return Poll::Ready(end),
             }
         }
         cx.waker().wake_by_ref();
-        self.rest(cx)
+        Poll::Pending
     }
 
     /// Reads, answers and writes once; whether anything moved.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let mut moved = match self.phase {
-            Phase::Open | Phase::Leaving => {
-                self.decode();
-                self.receive(cx)?
-            }
-            Phase::Finishing { .. } | Phase::Flushing => false,
+        let mut moved = self.push(cx);
+        moved |= match self.phase {
+            Phase::Open | Phase::Leaving => self.decode() | self.receive(cx)?,
+            Phase::Finishing { .. } | Phase::Flushing | Phase::Collecting => false,
             Phase::Lingering => self.drain(cx)?,
         };
         moved |= self.pending.poll_into(cx, &mut self.outbox, self.limits.max_outbox);
-        moved |= self.push(cx);
         moved |= self.write(cx)?;
         moved |= self.progress(cx)?;
         Ok(moved)
     }
 
-    /// Collects what the handler sends unasked, unless the client has not taken what it was sent before.
+    /// Collects what the handler sends unasked, unless the client has not taken what it was sent before. First of all
+    /// in a turn: a client that never stops asking would else never be told anything unasked.
     fn push(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.phase != Phase::Open || !self.outbox.is_empty() {
+        let Some(handler) = &mut self.handler else {
+            return false;
+        };
+        if !self.outbox.is_empty() {
             return false;
         }
         let outbox = &mut self.outbox;
-        self.handler.poll_push(cx, &mut |message| outbox.push(message));
+        handler.poll_push(cx, &mut |message| outbox.push(message));
         !outbox.is_empty()
     }
 
@@ -216,17 +187,19 @@ impl<'a> Connection<'a> {
                 Ok(true)
             }
             Poll::Ready(Ok(_)) => {
+                self.patience.heard();
                 self.decode();
                 Ok(true)
             }
         }
     }
 
-    /// Hands the buffered messages to the handler, as many as the limits allow.
-    fn decode(&mut self) {
+    /// Hands the buffered messages to the handler, as many as the limits allow; whether there was any.
+    fn decode(&mut self) -> bool {
+        let mut any = false;
         while !self.is_congested() {
             let message = match self.reader.next() {
-                Ok(None) => return,
+                Ok(None) => break,
                 Ok(Some(Event::Text(text))) => Message::Text(text),
                 Ok(Some(Event::Binary(bytes))) => Message::Binary(bytes),
                 Ok(Some(Event::Pong(_))) => continue,
@@ -242,7 +215,7 @@ impl<'a> Connection<'a> {
                         Phase::Leaving => Phase::Flushing,
                         _ => Phase::Finishing { close: Some(reply) },
                     });
-                    return;
+                    return true;
                 }
                 Err(violation) => {
                     if self.phase == Phase::Open {
@@ -251,14 +224,16 @@ impl<'a> Connection<'a> {
                         self.outbox.push_close(Some(violation.code), violation.reason);
                     }
                     self.enter(Phase::Flushing);
-                    return;
+                    return true;
                 }
             };
-            if self.phase == Phase::Open {
-                let answer = self.handler.message(message);
+            if let Some(handler) = &mut self.handler {
+                let answer = handler.message(message);
                 self.pending.accept(answer, &mut self.outbox);
+                any = true;
             }
         }
+        any
     }
 
     /// Reads and forgets, until the client has shut its side.
@@ -280,7 +255,7 @@ impl<'a> Connection<'a> {
             Poll::Pending => Ok(false),
             Poll::Ready(Err(error)) => Err(End::Lost(error)),
             Poll::Ready(Ok(_)) => {
-                self.timer = None;
+                self.patience.wrote();
                 Ok(true)
             }
         }
@@ -296,14 +271,16 @@ impl<'a> Connection<'a> {
                 self.enter(Phase::Flushing);
                 Ok(true)
             }
-            Phase::Flushing if self.outbox.is_empty() => match Pin::new(&mut self.stream).poll_shutdown(cx) {
-                Poll::Pending => Ok(false),
-                Poll::Ready(Err(error)) => Err(End::Lost(error)),
-                Poll::Ready(Ok(())) => {
-                    self.enter(Phase::Lingering);
-                    Ok(true)
+            Phase::Flushing | Phase::Collecting if self.outbox.is_empty() => {
+                match Pin::new(&mut self.stream).poll_shutdown(cx) {
+                    Poll::Pending => Ok(false),
+                    Poll::Ready(Err(error)) => Err(End::Lost(error)),
+                    Poll::Ready(Ok(())) => {
+                        self.enter(Phase::Lingering);
+                        Ok(true)
+                    }
                 }
-            },
+            }
             _ => Ok(false),
         }
     }
@@ -317,29 +294,48 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        self.timer = None;
+    /// The client does not read: it gets no more than the frame it is in and the reason.
+    fn dismiss(&mut self) {
+        tracing::debug!("closing a connection: the client does not read");
+        self.pending = Pending::default();
+        self.outbox.drop_unbegun();
+        self.outbox.push_close(Some(close_code::TRY_AGAIN_LATER), "does not read");
+        self.reader.discard();
+        self.enter(Phase::Collecting);
     }
 
-    /// Gives buffers back and sees that what the client owes has a deadline.
-    fn rest(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.handler = None;
+        self.patience.begin_anew();
+    }
+
+    /// Gives buffers back and sees that what the client owes has a deadline; whether there is something to do because
+    /// one has passed.
+    fn rest(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         self.reader.release();
         self.outbox.release();
-        let (owed, timeout) = if !self.outbox.is_empty() {
-            (Owed::Reading, self.limits.write_timeout)
-        } else if self.phase != Phase::Open {
-            (Owed::Closing, self.limits.close_timeout)
-        } else {
-            self.timer = None;
-            return Poll::Pending;
+        let owed = match self.phase {
+            Phase::Collecting => Owed::Collecting,
+            _ if !self.outbox.is_empty() => Owed::Reading,
+            Phase::Open => Owed::SignOfLife,
+            _ => Owed::Closing,
         };
-        self.timer.take_if(|timer| timer.owed != owed);
-        let timer =
-            self.timer.get_or_insert_with(|| Timer { owed, sleep: Box::pin(sleep_until(Instant::now() + timeout)) });
-        timer.sleep.as_mut().poll(cx).map(|()| match owed {
-            Owed::Reading => End::Stalled,
-            Owed::Closing => End::Unclosed,
-        })
+        if self.patience.poll(cx, owed).is_pending() {
+            return Ok(false);
+        }
+        match owed {
+            Owed::Reading if self.phase == Phase::Open => self.dismiss(),
+            Owed::Reading | Owed::Collecting => return Err(End::Stalled),
+            Owed::Closing => return Err(End::Unclosed),
+            // While it is not read from it cannot be heard.
+            Owed::SignOfLife if self.is_congested() => self.patience.heard(),
+            Owed::SignOfLife if self.patience.is_pinged() => return Err(End::Gone),
+            Owed::SignOfLife => {
+                self.outbox.push_ping();
+                self.patience.pinged();
+            }
+        }
+        Ok(true)
     }
 }

@@ -4,12 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::task::Context;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
 use psiod::server::{
-    Answer, Application, Handler, Health, Limits, Message, Order, Outgoing, Peer, Server, Subprotocol,
+    Answer, Application, Deflate, Handler, Health, Kind, Limits, Message, Order, Outgoing, Peer, Server, Shared,
+    Subprotocol,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -29,6 +31,7 @@ pub struct TestServer {
     pub address: SocketAddr,
     seen: Mutex<Receiver<Seen>>,
     held: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
+    big: Arc<()>,
     shutdown: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,18 +39,57 @@ pub struct TestServer {
 struct Script {
     seen: Sender<Seen>,
     held: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
+    list: Arc<Shared>,
+    big: Arc<()>,
 }
 
 struct Connection {
     seen: Sender<Seen>,
     held: Arc<Mutex<Vec<oneshot::Sender<()>>>>,
+    list: Arc<Shared>,
+    big: Arc<()>,
+    subprotocol: Subprotocol,
+    to_push: Vec<String>,
 }
 
+/// Bytes that are counted as long as somebody has them.
+struct Big(Vec<u8>, #[expect(dead_code, reason = "it is there to be counted")] Arc<()>);
+
+impl AsRef<[u8]> for Big {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn big(size: usize, counted: &Arc<()>) -> Bytes {
+    Bytes::from_owner(Big(vec![b'x'; size], Arc::clone(counted)))
+}
+
+/// What `list` answers, after its head.
+pub fn list() -> String {
+    (0..2000).map(|pid| format!("{{\"pid\":{pid},\"name\":\"worker {}\"}},", pid * 7919 % 1000)).collect()
+}
+
+/// The size of what `GET /big` answers: more than the sockets hold.
+pub const BIG_PAGE: usize = 50_000_000;
+
 impl Application for Script {
-    fn connect(&self, peer: &Peer, _: Subprotocol) -> Box<dyn Handler> {
+    fn connect(&self, peer: &Peer, subprotocol: Subprotocol) -> Box<dyn Handler> {
         assert!(peer.address.ip().is_loopback());
         let _ = self.seen.send(Seen::Connected);
-        Box::new(Connection { seen: self.seen.clone(), held: Arc::clone(&self.held) })
+        Box::new(Connection {
+            seen: self.seen.clone(),
+            held: Arc::clone(&self.held),
+            list: Arc::clone(&self.list),
+            big: Arc::clone(&self.big),
+            subprotocol,
+            to_push: Vec::new(),
+        })
+    }
+
+    fn routes(&self) -> axum::Router {
+        let counted = Arc::clone(&self.big);
+        axum::Router::new().route("/big", axum::routing::get(async move || big(BIG_PAGE, &counted)))
     }
 
     fn health(&self) -> Health {
@@ -56,7 +98,7 @@ impl Application for Script {
 }
 
 impl Handler for Connection {
-    /// `big N` answers N bytes; `hold X` answers X when the test releases it, in turn; `free X` is an
+    /// `big N` answers N bytes; `list HEAD` answers HEAD and the shared list; `push X` pushes X; `hold X` answers X when the test releases it, in turn; `free X` is an
     /// echo that may overtake; anything else is echoed in turn. Binary messages are answered with their size.
     fn message(&mut self, message: Message<'_>) -> Answer {
         let text = match message {
@@ -67,9 +109,15 @@ impl Handler for Connection {
             let _ = self.seen.send(Seen::Message(text.to_owned()));
         }
         match text.split_once(' ') {
-            Some(("big", size)) => {
-                Answer::now(Order::Kept, Outgoing::text([Bytes::from(vec![b'x'; size.parse().unwrap()])]))
+            Some(("big", size)) => Answer::now(Order::Kept, Outgoing::text([big(size.parse().unwrap(), &self.big)])),
+            Some(("list", head)) => {
+                Answer::now(Order::Kept, Outgoing::shared(Kind::Text, head.to_owned().into(), &self.list))
             }
+            Some(("push", rest)) => {
+                self.to_push.push(rest.to_owned());
+                Answer::now(Order::Kept, say("it will be".to_owned()))
+            }
+            _ if text == "subprotocol" => Answer::now(Order::Kept, say(format!("{:?}", self.subprotocol))),
             Some(("free", rest)) => Answer::now(Order::Free, say(rest.to_owned())),
             Some(("hold", rest)) => {
                 let (release, released) = oneshot::channel();
@@ -82,6 +130,10 @@ impl Handler for Connection {
             }
             _ => Answer::now(Order::Kept, say(text.to_owned())),
         }
+    }
+
+    fn poll_push(&mut self, _: &mut Context<'_>, push: &mut dyn FnMut(Outgoing)) {
+        self.to_push.drain(..).for_each(|text| push(say(text)));
     }
 }
 
@@ -101,17 +153,22 @@ impl TestServer {
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with(limits, Deflate::default())
+    }
+
+    pub fn with(limits: Limits, deflate: Deflate) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stop) = watch::channel(false);
         let (seen, seeing) = channel();
-        let held = Arc::default();
-        let script = Script { seen, held: Arc::clone(&held) };
+        let (held, big) = (Arc::default(), Arc::default());
+        let list = Arc::new(Shared::new(list()));
+        let script = Script { seen, held: Arc::clone(&held), list, big: Arc::clone(&big) };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(Server::new(script).limits(limits).serve(vec![listener], stop)).unwrap();
+            runtime.block_on(Server::new(script).limits(limits).deflate(deflate).serve(vec![listener], stop)).unwrap();
         });
-        Self { address, seen: Mutex::new(seeing), held, shutdown, thread: Some(thread) }
+        Self { address, seen: Mutex::new(seeing), held, big, shutdown, thread: Some(thread) }
     }
 
     /// The next thing the handlers saw.
@@ -134,6 +191,16 @@ impl TestServer {
         let start = std::time::Instant::now();
         while self.held.lock().unwrap().len() < count {
             assert!(start.elapsed() < PATIENCE, "{count} answers are held");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until of all the big answers made no more than `count` are in memory.
+    pub fn wait_for_big(&self, count: usize) {
+        let start = std::time::Instant::now();
+        // The test, the application and every open connection count theirs too.
+        while Arc::strong_count(&self.big).saturating_sub(3) > count {
+            assert!(start.elapsed() < PATIENCE, "{} big answers are in memory", Arc::strong_count(&self.big));
             std::thread::yield_now();
         }
     }
@@ -172,11 +239,16 @@ impl TestServer {
 
     /// A WebSocket without a client library behind it.
     pub fn raw(&self) -> Raw {
+        self.raw_with("").0
+    }
+
+    /// The same with more headers, and the answer to them.
+    pub fn raw_with(&self, more: &str) -> (Raw, Response) {
         let mut stream = self.connect();
-        stream.write_all(self.handshake("").as_bytes()).unwrap();
+        stream.write_all(self.handshake(more).as_bytes()).unwrap();
         let head = read_head(&mut stream).unwrap();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        Raw(stream)
+        (Raw(stream), Response { status: 101, head, body: Vec::new() })
     }
 
     /// A good handshake, with more headers.

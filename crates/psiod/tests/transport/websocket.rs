@@ -130,6 +130,28 @@ fn an_answer_in_turn_waits_for_the_earlier_and_a_free_one_overtakes() {
 }
 
 #[test]
+fn a_client_that_keeps_asking_is_told_what_is_pushed_meanwhile() {
+    let server = TestServer::start();
+    let mut client = server.raw();
+    let requests: Vec<u8> = (0..20_000).flat_map(|_| frame(TEXT, &[b'a'; 200])).collect();
+    client.0.write_all(&[frame(TEXT, b"push pushed"), requests].concat()).unwrap();
+    assert_eq!(client.receive_text(), "it will be");
+    let before = (0..).find(|_| client.receive_text() == "pushed").unwrap();
+    assert!(before < 5_000, "{before} answers came before it");
+}
+
+#[test]
+fn the_handler_is_told_the_subprotocol() {
+    let server = TestServer::start();
+    for (offer, spoken) in [("psio.v1.msgpack", "MsgPack"), ("psio.v1.json", "Json"), ("mqtt", "Json")] {
+        let (mut client, response) = server.raw_with(&format!("Sec-WebSocket-Protocol: {offer}\r\n"));
+        assert_eq!(response.header("sec-websocket-protocol"), Some(offer).filter(|offer| *offer != "mqtt"));
+        client.send(TEXT, b"subprotocol");
+        assert_eq!(client.receive_text(), spoken);
+    }
+}
+
+#[test]
 fn a_client_with_too_many_pending_answers_is_not_read_from() {
     let server = TestServer::with_limits(Limits { max_pending: 4, ..Limits::default() });
     let mut client = server.raw();

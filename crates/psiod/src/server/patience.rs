@@ -1,0 +1,138 @@
+//! How long a connection waits for its client: for a sign of life, for it to read, for its part of a close.
+//!
+//! One timer serves all deadlines of a connection, and is moved as seldom as possible.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::limits::Limits;
+
+/// What the client has a limited time for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// Reading what waits to be written.
+    Reading,
+    /// Reading the rest of a frame and the close of one that did not read.
+    Collecting,
+    /// Its part of a close.
+    Closing,
+    /// Any byte; the answer to a ping at the latest.
+    SignOfLife,
+}
+
+/// What a client owes, and since when.
+pub(super) struct Patience<'a> {
+    limits: &'a Limits,
+    /// Until when it owes what, if that is no sign of life.
+    debt: Option<(Owed, Instant)>,
+    heard: Instant,
+    /// Whether it was sent a ping since it was heard.
+    pinged: bool,
+    alarm: Alarm,
+}
+
+impl<'a> Patience<'a> {
+    /// With a client that has just been heard.
+    pub fn new(limits: &'a Limits) -> Self {
+        Self { limits, debt: None, heard: Instant::now(), pinged: false, alarm: Alarm::default() }
+    }
+
+    /// Something was heard of the client.
+    pub fn heard(&mut self) {
+        self.heard = Instant::now();
+        self.pinged = false;
+    }
+
+    /// The client was sent a ping.
+    pub fn pinged(&mut self) {
+        self.pinged = true;
+    }
+
+    /// Whether it was sent a ping and has not been heard since.
+    pub fn is_pinged(&self) -> bool {
+        self.pinged
+    }
+
+    /// The socket took something. If it was full before, the client has read.
+    pub fn wrote(&mut self) {
+        if self.debt.take_if(|(owed, _)| *owed == Owed::Reading).is_some() {
+            self.heard();
+        }
+    }
+
+    /// What is owed from now on is owed anew.
+    pub fn begin_anew(&mut self) {
+        self.debt = None;
+    }
+
+    /// Ready when `owed` is overdue; before that, sees that `cx` is woken then.
+    pub fn poll(&mut self, cx: &mut Context<'_>, owed: Owed) -> Poll<()> {
+        let time = match owed {
+            Owed::SignOfLife => {
+                let silence = if self.pinged { self.limits.gone_after } else { self.limits.ping_interval };
+                return self.alarm.poll(cx, self.heard + silence);
+            }
+            Owed::Reading => self.limits.write_timeout,
+            Owed::Collecting => self.limits.collect_timeout,
+            Owed::Closing => self.limits.close_timeout,
+        };
+        let since = self.debt.filter(|(before, _)| *before == owed);
+        let (_, until) = *self.debt.insert(since.unwrap_or_else(|| (owed, Instant::now() + time)));
+        self.alarm.poll(cx, until)
+    }
+}
+
+/// Wakes a connection when it has waited long enough. A deadline that moves away is noticed only when the alarm goes
+/// off: a busy connection moves its deadlines with every read, its timer hardly ever.
+#[derive(Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready once it is `until`; before that, sees that `cx` is woken then, or before.
+    fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if sleep.deadline() > until {
+            sleep.as_mut().reset(until);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= until {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(until);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_goes_off_at_the_deadline_it_was_asked_for_last() {
+        let (start, mut alarm) = (Instant::now(), Alarm::default());
+        for seconds in [30, 10, 20, 20, 60] {
+            let until = start + Duration::from_secs(seconds);
+            let _ = alarm.poll(&mut Context::from_waker(Waker::noop()), until);
+        }
+        poll_fn(|cx| alarm.poll(cx, start + Duration::from_secs(40))).await;
+        assert_eq!(start.elapsed().as_secs(), 40);
+        poll_fn(|cx| alarm.poll(cx, start + Duration::from_secs(50))).await;
+        assert_eq!(start.elapsed().as_secs(), 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_has_passed_is_noticed_at_once() {
+        let (start, mut alarm) = (Instant::now(), Alarm::default());
+        let waker = Context::from_waker(Waker::noop());
+        assert!(alarm.poll(&mut { waker }, start + Duration::from_secs(5)).is_pending());
+        poll_fn(|cx| alarm.poll(cx, start)).await;
+        assert_eq!(start.elapsed().as_secs(), 0);
+    }
+}
