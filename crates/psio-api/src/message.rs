@@ -1,6 +1,8 @@
 //! What psiod sends, as bytes: an opening that differs from one receiver to the next (id, seq), and a [`Tail`] that is
 //! the same for everybody who is told the same.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -47,45 +49,45 @@ impl<'a> Opening<'a> {
         }
     }
 
+    fn seq(&self) -> Option<u64> {
+        if let Self::Event(_, seq) = *self { Some(seq) } else { None }
+    }
+
     /// Whether the message says when its data was sampled, and what there is to say about it.
     pub fn is_stamped(&self) -> bool {
         matches!(self, Self::Response(Some(_)) | Self::Event(..))
     }
 
-    /// Its bytes, to be followed by a tail of the same encoding, stamped or bare.
-    pub fn write(&self, encoding: Encoding, tail: &Tail) -> Vec<u8> {
-        let kind = self.kind();
-        let mut bytes = Vec::with_capacity(64);
+    /// Writes it, to be followed by a tail of the same encoding, stamped or bare.
+    ///
+    /// # Errors
+    /// As those of the writer.
+    pub fn write(&self, encoding: Encoding, tail: &Tail, mut out: impl Write) -> io::Result<()> {
         match encoding {
-            Encoding::Json => {
-                bytes.extend_from_slice(br#"{"type":""#);
-                bytes.extend_from_slice(kind.as_bytes());
-                bytes.push(b'"');
-                if let Some(id) = self.id() {
-                    bytes.extend_from_slice(br#","id":"#);
-                    bytes.extend_from_slice(id.as_json().as_bytes());
-                }
-                if let Self::Event(_, seq) = self {
-                    bytes.extend_from_slice(br#","seq":"#);
-                    bytes.extend_from_slice(seq.to_string().as_bytes());
-                }
-            }
+            Encoding::Json => self.write_json(out),
             Encoding::MsgPack => {
                 let tail = if self.is_stamped() { tail.entries } else { 1 };
-                let seq = if let Self::Event(_, seq) = self { Some(*seq) } else { None };
-                let entries = 1 + u8::from(self.id().is_some()) + u8::from(seq.is_some()) + tail;
+                let entries = 1 + u8::from(self.id().is_some()) + u8::from(self.seq().is_some()) + tail;
                 // A map of at most fifteen entries says so in one byte.
-                bytes.push(0x80 | entries);
-                msgpack::entry(&mut bytes, "type", &json!(kind));
+                out.write_all(&[0x80 | entries])?;
+                msgpack::entry(&mut out, "type", &json!(self.kind()))?;
                 if let Some(id) = self.id() {
-                    msgpack::entry(&mut bytes, "id", &id.to_value());
+                    msgpack::entry(&mut out, "id", &id.to_value())?;
                 }
-                if let Some(seq) = seq {
-                    msgpack::entry(&mut bytes, "seq", &json!(seq));
-                }
+                self.seq().map_or(Ok(()), |seq| msgpack::entry(&mut out, "seq", &json!(seq)))
             }
         }
-        bytes
+    }
+
+    fn write_json(&self, mut out: impl Write) -> io::Result<()> {
+        out.write_all(br#"{"type":""#)?;
+        out.write_all(self.kind().as_bytes())?;
+        out.write_all(b"\"")?;
+        if let Some(id) = self.id() {
+            out.write_all(br#","id":"#)?;
+            out.write_all(id.as_json().as_bytes())?;
+        }
+        self.seq().map_or(Ok(()), |seq| write!(out, r#","seq":{seq}"#))
     }
 }
 
@@ -108,7 +110,7 @@ impl Tail {
         for (name, value) in stamps {
             match encoding {
                 Encoding::Json => bytes.extend_from_slice(format!(r#","{name}":{value}"#).as_bytes()),
-                Encoding::MsgPack => msgpack::entry(&mut bytes, name, &value),
+                Encoding::MsgPack => msgpack::entry(&mut bytes, name, &value).expect(TAKES_ALL),
             }
         }
         let bare_from = bytes.len();
@@ -120,7 +122,7 @@ impl Tail {
             }
             Encoding::MsgPack => {
                 let value = serde_json::from_slice(data).expect("invariant: what a command renders is JSON");
-                msgpack::entry(&mut bytes, "data", &value);
+                msgpack::entry(&mut bytes, "data", &value).expect(TAKES_ALL);
             }
         }
         Self { bytes, bare_from, entries }
@@ -148,12 +150,15 @@ impl Tail {
     }
 }
 
+const TAKES_ALL: &str = "invariant: a vector takes every byte";
+
 /// Stands in a JSON tail right before the data itself.
 pub const JSON_DATA: &[u8] = br#","data":"#;
 
 /// A whole message.
 pub fn whole(encoding: Encoding, opening: &Opening<'_>, tail: &Tail) -> Vec<u8> {
-    let mut bytes = opening.write(encoding, tail);
+    let mut bytes = Vec::with_capacity(64 + tail.bytes.len());
+    opening.write(encoding, tail, &mut bytes).expect(TAKES_ALL);
     bytes.extend_from_slice(if opening.is_stamped() { &tail.bytes } else { &tail.bytes[tail.bare_from..] });
     bytes
 }

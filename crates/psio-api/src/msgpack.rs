@@ -1,6 +1,6 @@
 //! `MessagePack` beside JSON: the same objects, turned one into the other, so that nothing is described twice.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Write};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,10 +8,13 @@ use serde_json::Value;
 /// Deeper nesting than any request has; beyond it a message is refused.
 const MAX_DEPTH: usize = 64;
 
-/// Appends a map's entry to `bytes`.
-pub fn entry(bytes: &mut Vec<u8>, name: &str, value: &Value) {
-    rmp_serde::encode::write(bytes, name).expect("invariant: a vector takes every byte");
-    rmp_serde::encode::write(bytes, value).expect("invariant: a vector takes every byte");
+/// Writes a map's entry.
+///
+/// # Errors
+/// As those of the writer.
+pub fn entry(out: &mut impl Write, name: &str, value: &Value) -> io::Result<()> {
+    rmp_serde::encode::write(out, name).map_err(io::Error::other)?;
+    rmp_serde::encode::write(out, value).map_err(io::Error::other)
 }
 
 /// A message as JSON text.

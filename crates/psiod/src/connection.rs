@@ -31,7 +31,7 @@ struct Repeated {
     text: Box<str>,
     answer: Arc<SharedAnswer>,
     /// Samples taken when it was answered.
-    pushes: u64,
+    taken: u64,
     /// How long those samples may be told.
     until: Instant,
 }
@@ -97,7 +97,7 @@ impl Connection {
     /// The answer to a request that was answered just now.
     fn repeat(&self, text: &str) -> Option<Answer> {
         let repeated = self.repeated.as_ref().filter(|repeated| *repeated.text == *text)?;
-        let is_newest = repeated.pushes == self.asker.service.sampler.ring().pushes();
+        let is_newest = repeated.taken == self.asker.service.sampler.taken();
         (is_newest && Instant::now() <= repeated.until)
             .then(|| Answer::now(Order::Kept, repeated.answer.message(self.encoding, &Opening::Response(None))))
     }
@@ -108,7 +108,7 @@ impl Connection {
             Err(error) => return self.refuse(id.as_ref(), &error),
         };
         let (asker, order, encoding) = (self.asker.clone(), order(id.as_ref()), self.encoding);
-        let pushes = asker.service.sampler.ring().pushes();
+        let taken = asker.service.sampler.taken();
         if let Some(until) = asker.service.sampler.fresh_until(command.needs()) {
             return match asker.look(&question, command.as_ref()) {
                 Look::Answer(answer) => {
@@ -116,7 +116,7 @@ impl Connection {
                         && text.len() <= MAX_REPEATED
                     {
                         let (text, answer) = (text.into(), answer.clone());
-                        self.repeated = Some(Box::new(Repeated { text, answer, pushes, until }));
+                        self.repeated = Some(Box::new(Repeated { text, answer, taken, until }));
                     }
                     Answer::now(order, response(encoding, id.as_ref(), answer))
                 }

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ use crate::stats::Stats;
 #[derive(Clone, Debug)]
 pub struct Sampler {
     ring: Arc<Mutex<Ring>>,
+    /// Samples taken so far.
+    taken: Arc<AtomicU64>,
     asks: mpsc::Sender<Ask>,
 }
 
@@ -45,22 +48,29 @@ impl Sampler {
     pub fn start(source: Box<dyn Source>, stats: Arc<Stats>) -> std::io::Result<Self> {
         let (asks, inbox) = mpsc::channel();
         let ring = Arc::<Mutex<Ring>>::default();
+        let taken = Arc::<AtomicU64>::default();
         let thread = Thread {
             source,
             stats,
             ring: ring.clone(),
+            taken: taken.clone(),
             inbox,
             waiting: Vec::new(),
             details: VecDeque::new(),
             failures: HashMap::new(),
         };
         std::thread::Builder::new().name("sampler".to_owned()).spawn(|| thread.run())?;
-        Ok(Self { ring, asks })
+        Ok(Self { ring, taken, asks })
     }
 
     /// The samples so far.
     pub fn ring(&self) -> MutexGuard<'_, Ring> {
         lock(&self.ring)
+    }
+
+    /// How many samples have been taken: as long as it stays the same, so does everything that is told.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// Until when these topics can be told at once: as long as what was sampled last is young enough, and has a base for
@@ -125,6 +135,7 @@ struct Thread {
     source: Box<dyn Source>,
     stats: Arc<Stats>,
     ring: Arc<Mutex<Ring>>,
+    taken: Arc<AtomicU64>,
     inbox: Receiver<Ask>,
     waiting: Vec<Waiting>,
     details: VecDeque<(Vec<ProcessId>, oneshot::Sender<Details>)>,
@@ -239,6 +250,7 @@ impl Thread {
                 Ok(sample) => {
                     self.failures.remove(&topic);
                     lock(&self.ring).push(topic, &sample, started, started.elapsed());
+                    self.taken.fetch_add(1, Ordering::Release);
                 }
                 Err(message) => self.fail(topic, &message),
             }

@@ -10,7 +10,7 @@ use psio_api::message::{Encoding, JSON_DATA, Opening, Tail, meta};
 use psio_api::reply::Rendered;
 use serde_json::{Map, Value};
 
-use crate::server::{Kind, Outgoing, Shared};
+use crate::server::{Head, Kind, Outgoing, Shared};
 
 /// Up to here an answer without id is kept framed whole, so that a batch of them is a few copies.
 const SMALL: usize = 4096;
@@ -60,7 +60,8 @@ impl SharedTail {
     }
 
     fn message(&self, encoding: Encoding, opening: &Opening<'_>) -> Outgoing {
-        let head = Bytes::from(opening.write(encoding, &self.tail));
+        let mut head = Head::new();
+        opening.write(encoding, &self.tail, &mut head).expect("invariant: a vector takes every byte");
         Outgoing::shared(kind(encoding), head, if opening.is_stamped() { &self.stamped } else { &self.bare })
     }
 }

@@ -32,7 +32,7 @@ mod write_deadline;
 pub use deflate::Deflate;
 pub use handler::{Answer, Application, Handler, Health, Message, Order, Peer, Subprotocol};
 pub use limits::Limits;
-pub use outgoing::{Kind, Outgoing, Shared};
+pub use outgoing::{Head, Kind, Outgoing, Shared};
 
 /// A server for an [`Application`], not yet running.
 pub struct Server {

@@ -51,19 +51,35 @@ impl Outbox {
 
     /// Queues one message.
     pub fn push(&mut self, message: Outgoing) {
-        let frame = message.frame(self.window);
-        self.len += frame.len();
-        self.tail.extend_from_slice(frame.header.as_bytes());
-        for part in frame.parts {
-            if part.len() <= COPY_LIMIT {
-                self.tail.extend_from_slice(&part);
-                continue;
-            }
-            if !self.tail.is_empty() {
-                self.pieces.push_back(self.tail.split().freeze());
-            }
-            self.pieces.push_back(part);
+        if self.window.is_none()
+            && let Some((header, head, body)) = message.plain_parts()
+        {
+            self.copy(header.as_bytes());
+            self.copy(head);
+            return self.share(body);
         }
+        let frame = message.frame(self.window);
+        self.copy(frame.header.as_bytes());
+        frame.parts.iter().for_each(|part| self.share(part));
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(COPY_LIMIT);
+        }
+        self.tail.extend_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn share(&mut self, part: &Bytes) {
+        if part.len() <= COPY_LIMIT {
+            return self.copy(part);
+        }
+        if !self.tail.is_empty() {
+            self.pieces.push_back(self.tail.split().freeze());
+        }
+        self.pieces.push_back(part.clone());
+        self.len += part.len();
     }
 
     /// Queues the answer to a ping.

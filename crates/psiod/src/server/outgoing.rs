@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::deflate::{MIN_SIZE, Window, compress, stored_header};
 use super::head::MAX_CONTROL_PAYLOAD;
@@ -112,6 +113,9 @@ impl Shared {
     }
 }
 
+/// The part of a payload that is for one connection: an opening with an id and a number, mostly short.
+pub type Head = SmallVec<[u8; 64]>;
+
 /// One message to send. Cloning it shares its payload.
 #[derive(Debug, Clone)]
 pub struct Outgoing(Content);
@@ -120,7 +124,7 @@ pub struct Outgoing(Content);
 enum Content {
     Framed(Bytes),
     Parts(Kind, [Bytes; PARTS]),
-    Shared(Kind, Bytes, Arc<Shared>),
+    Shared(Kind, Head, Arc<Shared>),
 }
 
 /// A message as it goes to one connection: a header, which may be empty, and the parts that follow it.
@@ -141,7 +145,7 @@ impl Outgoing {
     }
 
     /// A message of which `head` is for one connection and `body` for all that are sent the same.
-    pub fn shared(kind: Kind, head: Bytes, body: &Arc<Shared>) -> Self {
+    pub fn shared(kind: Kind, head: Head, body: &Arc<Shared>) -> Self {
         Self(Content::Shared(kind, head, Arc::clone(body)))
     }
 
@@ -157,6 +161,17 @@ impl Outgoing {
             *part = given;
         }
         Self(Content::Parts(kind, parts))
+    }
+
+    /// What of it can be copied as it is, for a connection without compression: header, head and body.
+    pub(super) fn plain_parts(&self) -> Option<(Header, &[u8], &Bytes)> {
+        match &self.0 {
+            Content::Framed(frame) => Some((Header::default(), &[], frame)),
+            Content::Shared(kind, head, body) => {
+                Some((Header::new(kind.opcode(), head.len() + body.plain.len()), head, &body.plain))
+            }
+            Content::Parts(..) => None,
+        }
     }
 
     /// Header and payload in one piece, for [`Outgoing::preframed`].
@@ -197,14 +212,14 @@ impl Outgoing {
                     return frame;
                 }
                 let header = Header::new(kind.opcode(), size);
-                Frame { header, parts: [head, body.plain.clone(), Bytes::new()] }
+                Frame { header, parts: [Bytes::copy_from_slice(&head), body.plain.clone(), Bytes::new()] }
             }
         }
     }
 }
 
 /// A stored head and the shared compressed body; `None` where that saves nothing.
-fn compressed(kind: Kind, head: &Bytes, body: &Shared, window: Window) -> Option<Frame> {
+fn compressed(kind: Kind, head: &[u8], body: &Shared, window: Window) -> Option<Frame> {
     let size = u16::try_from(head.len()).ok()?;
     let packed = body.compressed(window);
     let block = stored_header(size);
@@ -213,7 +228,7 @@ fn compressed(kind: Kind, head: &Bytes, body: &Shared, window: Window) -> Option
     }
     let mut header = Header::new(COMPRESSED | kind.opcode(), block.len() + head.len() + packed.len());
     header.put(&block);
-    Some(Frame { header, parts: [head.clone(), packed.clone(), Bytes::new()] })
+    Some(Frame { header, parts: [Bytes::copy_from_slice(head), packed.clone(), Bytes::new()] })
 }
 
 impl Frame {

@@ -43,7 +43,7 @@ fn a_shared_body_is_compressed_once_whatever_the_heads() {
     let body = Arc::new(Shared::new(list(1000)));
     for window in [Window::Full, Window::Small] {
         let frames = ["", "{\"id\":1,", "{\"id\":\"another\",\"seq\":12345,"].map(|head| {
-            let message = Outgoing::shared(Kind::Text, Bytes::from(head), &body);
+            let message = Outgoing::shared(Kind::Text, Head::from_slice(head.as_bytes()), &body);
             assert_eq!(understood(&sent(message.clone(), Some(window))), [head.as_bytes(), body.plain()].concat());
             message.frame(Some(window))
         });
@@ -65,10 +65,10 @@ fn what_compression_does_not_help_goes_as_it_is() {
     let messages = [
         Outgoing::text([list(3)]),
         Outgoing::binary([Bytes::from(incompressible.clone())]),
-        Outgoing::shared(Kind::Binary, Bytes::from("head"), &Arc::new(Shared::new(incompressible))),
-        Outgoing::shared(Kind::Text, list(3), &Arc::new(Shared::new(""))),
+        Outgoing::shared(Kind::Binary, Head::from_slice(b"head"), &Arc::new(Shared::new(incompressible))),
+        Outgoing::shared(Kind::Text, Head::from_slice(&list(3)), &Arc::new(Shared::new(""))),
         Outgoing::preframed(Outgoing::text([list(100)]).into_frame()),
-        Outgoing::shared(Kind::Text, Bytes::from(vec![b'h'; 70_000]), &Arc::new(Shared::new(list(100)))),
+        Outgoing::shared(Kind::Text, Head::from_elem(b'h', 70_000), &Arc::new(Shared::new(list(100)))),
     ];
     for message in messages {
         assert_eq!(sent(message.clone(), Some(Window::Full)), sent(message, None));

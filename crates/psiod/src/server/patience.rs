@@ -3,7 +3,7 @@
 //! One timer serves all deadlines of a connection, and is moved as seldom as possible.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -87,17 +87,28 @@ impl<'a> Patience<'a> {
 /// Wakes a connection when it has waited long enough. A deadline that moves away is noticed only when the alarm goes
 /// off: a busy connection moves its deadlines with every read, its timer hardly ever.
 #[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether it will wake the connection. A connection stays on one task, so once is enough.
+    is_set: bool,
+}
 
 impl Alarm {
     /// Ready once it is `until`; before that, sees that `cx` is woken then, or before.
     fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if sleep.deadline() > until {
             sleep.as_mut().reset(until);
+            self.is_set = false;
+        }
+        if self.is_set && !sleep.is_elapsed() {
+            return Poll::Pending;
         }
         loop {
-            ready!(sleep.as_mut().poll(cx));
+            self.is_set = sleep.as_mut().poll(cx).is_pending();
+            if self.is_set {
+                return Poll::Pending;
+            }
             if sleep.deadline() >= until {
                 return Poll::Ready(());
             }
@@ -109,7 +120,6 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::task::Waker;
     use std::time::Duration;
 
     use super::*;
@@ -119,7 +129,8 @@ mod tests {
         let (start, mut alarm) = (Instant::now(), Alarm::default());
         for seconds in [30, 10, 20, 20, 60] {
             let until = start + Duration::from_secs(seconds);
-            let _ = alarm.poll(&mut Context::from_waker(Waker::noop()), until);
+            let is_pending = poll_fn(|cx| Poll::Ready(alarm.poll(cx, until).is_pending())).await;
+            assert!(is_pending);
         }
         poll_fn(|cx| alarm.poll(cx, start + Duration::from_secs(40))).await;
         assert_eq!(start.elapsed().as_secs(), 40);
@@ -130,8 +141,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deadline_that_has_passed_is_noticed_at_once() {
         let (start, mut alarm) = (Instant::now(), Alarm::default());
-        let waker = Context::from_waker(Waker::noop());
-        assert!(alarm.poll(&mut { waker }, start + Duration::from_secs(5)).is_pending());
+        let later = start + Duration::from_secs(5);
+        assert!(poll_fn(|cx| Poll::Ready(alarm.poll(cx, later).is_pending())).await);
         poll_fn(|cx| alarm.poll(cx, start)).await;
         assert_eq!(start.elapsed().as_secs(), 0);
     }

@@ -58,7 +58,11 @@ impl Pending {
                 outbox.push(message);
             }
         }
-        self.len() < before
+        let is_less = self.len() < before;
+        // Most who subscribe are pending once, and then never again.
+        self.kept.take_if(|kept| kept.is_empty());
+        self.free.take_if(|free| free.is_empty());
+        is_less
     }
 
     fn keep(&mut self, future: Future) {

@@ -140,30 +140,34 @@ impl<'a> Connection<'a> {
 
     /// Reads, answers and writes once; whether anything moved.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let mut moved = self.push(cx);
-        moved |= match self.phase {
+        let is_asked = self.push(cx);
+        let mut moved = match self.phase {
             Phase::Open | Phase::Leaving => self.decode() | self.receive(cx)?,
             Phase::Finishing { .. } | Phase::Flushing | Phase::Collecting => false,
             Phase::Lingering => self.drain(cx)?,
         };
         moved |= self.pending.poll_into(cx, &mut self.outbox, self.limits.max_outbox);
-        moved |= self.write(cx)?;
+        let is_congested = self.is_congested();
+        if self.write(cx)? {
+            // With everything written, what was held back by it may move now: else nothing is left to do.
+            moved |= !self.outbox.is_empty() || !is_asked || is_congested;
+        }
         moved |= self.progress(cx)?;
         Ok(moved)
     }
 
     /// Collects what the handler sends unasked, unless the client has not taken what it was sent before. First of all
-    /// in a turn: a client that never stops asking would else never be told anything unasked.
+    /// in a turn: a client that never stops asking would else never be told anything unasked. Whether the handler was
+    /// asked.
     fn push(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(handler) = &mut self.handler else {
-            return false;
-        };
         if !self.outbox.is_empty() {
             return false;
         }
         let outbox = &mut self.outbox;
-        handler.poll_push(cx, &mut |message| outbox.push(message));
-        !outbox.is_empty()
+        if let Some(handler) = &mut self.handler {
+            handler.poll_push(cx, &mut |message| outbox.push(message));
+        }
+        true
     }
 
     /// Whether the client owes us reading before we read from it.
@@ -174,6 +178,10 @@ impl<'a> Connection<'a> {
     /// Reads once and decodes it, unless the client is behind or has left.
     fn receive(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         if self.is_congested() || !matches!(self.phase, Phase::Open | Phase::Leaving) {
+            return Ok(false);
+        }
+        if self.stream.poll_read_ready(cx).is_pending() {
+            // Before there is room: most who watch never send anything.
             return Ok(false);
         }
         match pin!(self.stream.read_buf(self.reader.room())).poll(cx) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use psiod::server::{
-    Answer, Application, Deflate, Handler, Health, Kind, Limits, Message, Order, Outgoing, Peer, Server, Shared,
+    Answer, Application, Deflate, Handler, Head, Health, Kind, Limits, Message, Order, Outgoing, Peer, Server, Shared,
     Subprotocol,
 };
 use tokio::sync::{oneshot, watch};
@@ -111,7 +111,7 @@ impl Handler for Connection {
         match text.split_once(' ') {
             Some(("big", size)) => Answer::now(Order::Kept, Outgoing::text([big(size.parse().unwrap(), &self.big)])),
             Some(("list", head)) => {
-                Answer::now(Order::Kept, Outgoing::shared(Kind::Text, head.to_owned().into(), &self.list))
+                Answer::now(Order::Kept, Outgoing::shared(Kind::Text, Head::from_slice(head.as_bytes()), &self.list))
             }
             Some(("push", rest)) => {
                 self.to_push.push(rest.to_owned());
