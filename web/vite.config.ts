@@ -1,5 +1,6 @@
 // How the page is built: one script, one stylesheet, everything served by psiod itself, and the same bytes
 // whichever folder it is built in, because web/dist is committed and checked for drift.
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 // `npm run dev` serves the page and passes the WebSocket on to a psiod that runs here.
@@ -7,6 +8,8 @@ const DAEMON = "ws://127.0.0.1:3000";
 
 export default defineConfig({
   base: "./",
+  // The client of this very version, from its sources.
+  resolve: { alias: { psio: fileURLToPath(new URL("../clients/typescript/src/index.ts", import.meta.url)) } },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",
@@ -16,6 +19,8 @@ export default defineConfig({
     reportCompressedSize: true,
   },
   server: {
+    // The client lies beside this folder.
+    fs: { allow: [".", "../clients/typescript/src"] },
     proxy: {
       "^/(\\?.*)?$": {
         target: DAEMON,

@@ -62,7 +62,9 @@ describe("a process of this machine", () => {
 
 describe("a daemon that dies", () => {
   it("is waited for, and the page goes on when it is back", async () => {
-    const { page } = await openPage(browser, daemon.url);
+    const { page, traffic } = await openPage(browser, daemon.url);
+    await eventually(() => traffic.lists().length, 1);
+    const subscribed = traffic.living.size;
     const shown = await page.getByTestId("count").textContent();
     const { port } = daemon;
     await daemon.stop("SIGKILL");
@@ -73,6 +75,9 @@ describe("a daemon that dies", () => {
     daemon = await startDaemon({ port });
     await page.getByText("Live", { exact: true }).waitFor({ timeout: 20_000 });
     await eventually(() => page.getByText("psiod does not answer.").count(), 0);
+    await eventually(() => traffic.living.size, subscribed);
+    const before = traffic.events;
+    await eventually(() => traffic.events > before + 8, true);
     await page.getByRole("searchbox").fill(`pid=${process.pid}`);
     await eventually(() => shownPids(page), [process.pid]);
     await page.close();

@@ -1,11 +1,13 @@
 // The page as a person meets it: open it, read a cell, click a head; and what must never happen on the way.
+import { Traffic } from "./traffic.mjs";
 import { expectTimeout } from "./wait.mjs";
 
-/** Opens the page; `faults` collects console errors and requests to anywhere but psiod. */
+/** Opens the page; `faults` collects console errors and requests to anywhere but psiod, `traffic` what is said to it. */
 export async function openPage(browser, url, { context = {}, path = "" } = {}) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, timezoneId: "UTC", ...context });
   page.setDefaultTimeout(expectTimeout);
   const faults = [];
+  const traffic = new Traffic();
   const { host } = new URL(url);
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") faults.push(message.text());
@@ -19,11 +21,12 @@ export async function openPage(browser, url, { context = {}, path = "" } = {}) {
     if (new URL(request.url()).host !== host) faults.push(`left the origin: ${request.url()}`);
   });
   page.on("websocket", (socket) => {
+    traffic.follow(socket);
     if (new URL(socket.url()).host !== host) faults.push(`left the origin: ${socket.url()}`);
   });
   await page.goto(url + path);
   await rows(page).first().waitFor();
-  return { page, faults };
+  return { page, faults, traffic };
 }
 
 export function rows(page) {

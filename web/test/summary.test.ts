@@ -1,6 +1,6 @@
 // The machine in a few numbers, and the page's address.
 import { describe, expect, it } from "vitest";
-import type { VirtualMemory } from "../src/api/types";
+import type { VirtualMemory } from "psio";
 import { memoryParts, summariseCpus } from "../src/state/summary";
 import { pageStateText, readPageState } from "../src/state/url";
 import { DEFAULT_SORT } from "../src/state/sort";

@@ -1,6 +1,6 @@
 // The part of a long list that is in the document.
 import { describe, expect, it } from "vitest";
-import { moveRow, scrollToRow, visibleRows } from "../src/state/visible_rows";
+import { LOADED_OVERSCAN_ROWS, moveRow, rowWindow, scrollToRow, visibleRows } from "../src/state/visible_rows";
 
 const view = { scrollTop: 0, height: 520, rowHeight: 26, count: 10_000 };
 
@@ -40,6 +40,41 @@ describe("visible rows", () => {
 
   it("start at zero when the view is pulled past the top", () => {
     expect(visibleRows({ ...view, scrollTop: -80 }).first).toBe(0);
+  });
+});
+
+describe("the part to load", () => {
+  const atTop = rowWindow(view, null);
+
+  it("is the view and some rows around it", () => {
+    const { offset, limit } = rowWindow({ ...view, scrollTop: 26 * 500 }, null);
+    expect([offset, offset + limit]).toEqual([500 - LOADED_OVERSCAN_ROWS, 500 + 20 + 1 + LOADED_OVERSCAN_ROWS]);
+  });
+
+  it("begins with the first row at the top", () => {
+    expect(atTop.offset).toBe(0);
+  });
+
+  it("holds all rows that are drawn, wherever the view is", () => {
+    let loaded = atTop;
+    for (let scrollTop = 0; scrollTop < 26 * 200; scrollTop += 7) {
+      loaded = rowWindow({ ...view, scrollTop }, loaded);
+      const { first, end } = visibleRows({ ...view, scrollTop });
+      expect(loaded.offset).toBeLessThanOrEqual(first);
+      expect(loaded.offset + loaded.limit).toBeGreaterThanOrEqual(end);
+    }
+  });
+
+  it("stays while the view moves within it", () => {
+    expect(rowWindow({ ...view, scrollTop: 26 * 10 }, atTop)).toEqual(atTop);
+  });
+
+  it("grows with the view", () => {
+    expect(rowWindow({ ...view, height: 1040 }, atTop).limit).toBe(atTop.limit + 20);
+  });
+
+  it("is as large for a view that is pulled past the top", () => {
+    expect(rowWindow({ ...view, scrollTop: -40 }, null)).toEqual(atTop);
   });
 });
 

@@ -14,7 +14,6 @@ pub fn write() -> anyhow::Result<()> {
         fs::create_dir_all(path.parent().context("invariant: the path has a folder")?)?;
         fs::write(path, text)?;
     }
-    install_web()?;
     write_types()
 }
 
@@ -37,9 +36,13 @@ fn from_registry() -> anyhow::Result<[(&'static str, String); 2]> {
     ])
 }
 
-/// The web UI's types, from `api/schema.json`.
+/// What `write_types` writes.
+pub const TYPES: &str = "clients/typescript/src/types.ts";
+
+/// The TypeScript client's types, from `api/schema.json`; the web UI uses the client.
 pub fn write_types() -> anyhow::Result<()> {
-    run(command("node", "web").arg("scripts/types.mjs"))
+    install("clients/typescript")?;
+    run(command("node", "clients/typescript").arg("scripts/types.mjs"))
 }
 
 /// `npm ci` in `web/`, unless the lock file has not changed since.

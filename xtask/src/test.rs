@@ -45,13 +45,13 @@ pub fn build_web() -> anyhow::Result<()> {
 }
 
 fn web() -> anyhow::Result<()> {
-    let (types, dist) = (root().join("web/src/api/types.ts"), root().join("web/dist"));
+    let (types, dist) = (root().join(generate::TYPES), root().join("web/dist"));
     let (types_before, dist_before) = (fs::read_to_string(&types)?, files(&dist)?);
-    generate::install_web()?;
     generate::write_types()?;
     if fs::read_to_string(&types)? != types_before {
-        bail!("web/src/api/types.ts was not what api/schema.json says; commit what is there now");
+        bail!("{} was not what api/schema.json says; commit what is there now", generate::TYPES);
     }
+    generate::install_web()?;
     run(&mut npm("web", &["run", "check"]))?;
     run(&mut npm("web", &["test"]))?;
     run(&mut npm("web", &["run", "build"]))?;

@@ -1,5 +1,5 @@
 // What is wrong with what is shown, said where nobody can miss it, with the one thing that can be done about it.
-import { unreachable } from "../api/protocol";
+import { unreachable } from "../state/connection";
 import { clockTime } from "../state/format";
 import { usePage } from "./context";
 
@@ -21,7 +21,7 @@ export function Banner() {
             psiod does not answer.
             {time !== null && ` What you see is from ${clockTime(time)}.`}
           </span>
-          <button type="button" class="button" disabled={state.kind !== "waiting"} onClick={() => app.connection.retryNow()}>
+          <button type="button" class="button" disabled={state.kind !== "waiting"} onClick={() => app.connection.psio.retryNow()}>
             Try now
           </button>
         </div>

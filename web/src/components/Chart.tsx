@@ -120,7 +120,7 @@ function readAt(plot: uPlot, { series, format }: Props): string | null {
 
 export function Chart(props: Props) {
   const { history, label, compact } = props;
-  const { app, theme } = usePage();
+  const { theme } = usePage();
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const readout = useSignal<string | null>(null);
@@ -148,7 +148,7 @@ export function Chart(props: Props) {
   }, [history]);
 
   useSignalEffect(() => {
-    void app.ticks.value;
+    void history.changes.value;
     void theme.theme.value;
     plot.current?.setData(pick(history, props.series));
   });

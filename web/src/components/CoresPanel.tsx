@@ -1,6 +1,6 @@
 // Every CPU by itself: a small graph for each while there are few, one heat map when there are many.
 import { useMemo } from "preact/hooks";
-import type { CpuRow } from "../api/types";
+import type { CpuRow } from "psio";
 import { headlinePercent } from "../state/format";
 import type { History } from "../state/history";
 import { Chart } from "./Chart";

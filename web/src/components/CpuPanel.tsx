@@ -20,7 +20,7 @@ const SERIES = [
 
 export function CpuPanel() {
   const { app } = usePage();
-  void app.ticks.value;
+  void app.cpuHistory.changes.value;
   const summary = app.cpuSummary.value;
   const count = app.cpus.value.length;
   const model = app.host.value?.cpu_model ?? null;

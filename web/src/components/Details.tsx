@@ -1,10 +1,9 @@
 // The selected process in full: who it is, what it was started with, how it did since it was selected.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import type { ProcessDetail, ProcessRow } from "../api/types";
-import { type App, type Detail, select } from "../state/app";
+import { type App, type Detail, type Facts as ProcessFacts, select } from "../state/app";
 import * as format from "../state/format";
-import { keyText } from "../state/process_table";
+import { keyText } from "../state/process_key";
 import { terminal } from "../state/table_columns";
 import { visibleText } from "../state/visible_text";
 import { Chart } from "./Chart";
@@ -18,12 +17,12 @@ const BINARY_STEPS = Array.from({ length: 40 }, (_, power) => 1024 * 2 ** power)
 
 export function Details({ detail }: { detail: Detail }) {
   const { app } = usePage();
-  const { row, exited, key } = detail;
+  const { facts, exited, key } = detail;
   return (
     <aside class="details" aria-label="Selected process">
       <div class="details-head">
         <div class="details-title">
-          <h2><bdi>{row === null ? "Process" : visibleText(row.name)}</bdi></h2>
+          <h2><bdi>{facts?.name == null ? "Process" : visibleText(facts.name)}</bdi></h2>
           <span class="details-pid">PID {key.pid}</span>
           {exited && <span class="badge">exited</span>}
         </div>
@@ -31,15 +30,14 @@ export function Details({ detail }: { detail: Detail }) {
           <Icon name="close" />
         </button>
       </div>
-      {row === null
+      {facts === null
         ? <p class="empty">{exited ? "This process has exited." : "Not read yet."}</p>
-        : <Facts key={keyText(key)} app={app} row={row} detail={detail} />}
+        : <Facts key={keyText(key)} app={app} row={facts} detail={detail} />}
     </aside>
   );
 }
 
-function Facts({ app, row, detail }: { app: App; row: ProcessRow; detail: Detail }) {
-  const { full } = detail;
+function Facts({ app, row, detail }: { app: App; row: ProcessFacts; detail: Detail }) {
   const [rss, vms] = row.memory_info ?? [null, null];
   const [user, system] = row.cpu_times ?? [null, null];
   const cpu = row.cpu_percent === null ? format.UNKNOWN : `${format.percent(row.cpu_percent)} %`;
@@ -55,9 +53,9 @@ function Facts({ app, row, detail }: { app: App; row: ProcessRow; detail: Detail
           <Chart history={detail.history} series={MEMORY_SERIES} timeless format={format.bytes} axis={shortBytes} steps={BINARY_STEPS} label={`Memory of this process, ${format.bytes(rss)} now`} />
         </figure>
       </div>
-      <CommandLine args={row.cmdline} />
+      {(detail.isComplete || row.cmdline !== null) && <CommandLine args={row.cmdline} />}
       <dl class="fields">
-        <Field name="Status">{row.status}</Field>
+        <Field name="Status">{row.status ?? format.UNKNOWN}</Field>
         <Field name="User">{row.username === null ? format.UNKNOWN : visibleText(row.username)}{row.uid != null && ` (${row.uid})`}</Field>
         <Field name="Parent"><Parent app={app} pid={row.ppid} /></Field>
         <Field name="Started">{format.dateTime(row.create_time === null ? null : row.create_time * 1000)}</Field>
@@ -68,22 +66,22 @@ function Facts({ app, row, detail }: { app: App; row: ProcessRow; detail: Detail
         <Field name="CPU time">{format.cpuTime(user)} user, {format.cpuTime(system)} system</Field>
         <Field name="Resident" hint={format.exactBytes(rss)}>{format.bytes(rss)} ({format.percent(row.memory_percent)} %)</Field>
         <Field name="Virtual" hint={format.exactBytes(vms)}>{format.bytes(vms)}</Field>
-        {full !== null && <MoreFacts full={full} />}
-        <Field name="Identity" hint="pid : start time in clock ticks since boot">{keyText(row)}</Field>
+        <MoreFacts row={row} />
+        <Field name="Identity" hint="pid : start time in clock ticks since boot">{keyText(detail.key)}</Field>
       </dl>
     </div>
   );
 }
 
-function MoreFacts({ full }: { full: ProcessDetail }) {
-  const [voluntary, involuntary] = full.num_ctx_switches ?? [null, null];
+function MoreFacts({ row }: { row: ProcessFacts }) {
+  const [voluntary, involuntary] = row.num_ctx_switches ?? [null, null];
   return (
     <>
       <Field name="Switches" hint="Times its main thread gave up the CPU, and times it was taken away">
         {format.grouped(voluntary)} given, {format.grouped(involuntary)} taken
       </Field>
-      <Field name="OOM score" hint="How likely the kernel ends it when memory runs out">{format.integer(full.oom_score)}</Field>
-      <Field name="Control group">{full.cgroup === null ? format.UNKNOWN : visibleText(full.cgroup)}</Field>
+      <Field name="OOM score" hint="How likely the kernel ends it when memory runs out">{format.integer(row.oom_score)}</Field>
+      <Field name="Control group">{row.cgroup === null ? format.UNKNOWN : visibleText(row.cgroup)}</Field>
     </>
   );
 }
@@ -102,13 +100,12 @@ function Field({ name, hint, children }: { name: string; hint?: string; children
   );
 }
 
-function Parent({ app, pid }: { app: App; pid: number }) {
-  const table = app.table.value;
-  const row = table.findPid(pid);
-  if (row < 0) return <>{pid}</>;
+function Parent({ app, pid }: { app: App; pid: number | null }) {
+  const parent = app.parent.value;
+  if (parent === null || parent.key.pid !== pid) return <>{format.integer(pid)}</>;
   return (
-    <button type="button" class="link" onClick={() => select(app, table.key(row))}>
-      {pid} <bdi>{visibleText(table.at("name", row) ?? "")}</bdi>
+    <button type="button" class="link" onClick={() => select(app, parent.key)}>
+      {pid} <bdi>{visibleText(parent.name)}</bdi>
     </button>
   );
 }

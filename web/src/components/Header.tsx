@@ -1,7 +1,7 @@
 // The top line: which machine this is, how long it has been up, how loaded it is, and whether what is shown is live.
 import { useSignal, useSignalEffect } from "@preact/signals";
-import type { ConnectionState } from "../api/socket";
-import { unreachable } from "../api/protocol";
+import type { ConnectionState } from "psio";
+import { unreachable } from "../state/connection";
 import { duration, grouped } from "../state/format";
 import { visibleText } from "../state/visible_text";
 import { Icon } from "./Icon";

@@ -47,9 +47,10 @@ export function HeatMap({ history, label }: { history: History; label: string })
   const canvas = useRef<HTMLCanvasElement>(null);
   const readout = useSignal<string | null>(null);
   useSignalEffect(() => {
-    void app.ticks.value;
+    const newest = app.coreHistory.value;
+    void newest.changes.value;
     void theme.theme.value;
-    if (canvas.current !== null) draw(canvas.current, app.coreHistory.value);
+    if (canvas.current !== null) draw(canvas.current, newest);
   });
 
   function onMove(event: MouseEvent & { currentTarget: HTMLElement }): void {

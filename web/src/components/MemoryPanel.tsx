@@ -1,5 +1,5 @@
 // Memory: how much cannot be had any more, what the rest is spent on, and swap.
-import type { MemoryStats, SwapMemory } from "../api/types";
+import type { MemoryStats, SwapMemory } from "psio";
 import { bytes, exactBytes, headlinePercent, wholePercent } from "../state/format";
 import { memoryParts } from "../state/summary";
 import { Chart } from "./Chart";

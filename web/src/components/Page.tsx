@@ -2,7 +2,6 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type App, select } from "../state/app";
 import { createFilter } from "../state/filter";
-import type { Poller } from "../state/poll";
 import type { ThemeChoice } from "../state/theme";
 import { Banner } from "./Banner";
 import { Context } from "./context";
@@ -16,7 +15,6 @@ import { Toolbar } from "./Toolbar";
 
 interface Props {
   app: App;
-  poller: Poller;
   theme: ThemeChoice;
 }
 
@@ -24,9 +22,9 @@ function typesText(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
 }
 
-export function Page({ app, poller, theme }: Props) {
-  const filter = useMemo(() => createFilter(app, poller), [app, poller]);
-  const context = useMemo(() => ({ app, poller, theme, filter }), [app, poller, theme, filter]);
+export function Page({ app, theme }: Props) {
+  const filter = useMemo(() => createFilter(app), [app]);
+  const context = useMemo(() => ({ app, theme, filter }), [app, theme, filter]);
   const filterInput = useRef<HTMLInputElement>(null);
 
   useEffect(() => {

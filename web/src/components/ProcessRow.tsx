@@ -1,15 +1,15 @@
 // One process in the table. Everything in it is text and stays text; what is not known says why when asked.
 import { Component } from "preact";
-import type { ProcessTable } from "../state/process_table";
 import { UNKNOWN } from "../state/format";
+import type { ListRow } from "../state/process_list";
 import type { Column } from "../state/table_columns";
 
 interface Props {
   id: string;
-  table: ProcessTable;
-  /** In the table as it came. */
-  row: number;
-  /** In the order on screen. */
+  row: ListRow;
+  /** Why a field is null: field → reason. */
+  unknown: Readonly<Record<string, string>>;
+  /** In the whole list. */
   position: number;
   top: number;
   columns: readonly Column[];
@@ -18,15 +18,15 @@ interface Props {
   onSelect: () => void;
 }
 
-/** A class for its `shouldComponentUpdate`: scrolling draws the rows that come in, not those that stay. */
+/** A class for its `shouldComponentUpdate`: a tick draws the rows that changed, scrolling those that come in. */
 export class ProcessRow extends Component<Props> {
   override shouldComponentUpdate(next: Props): boolean {
-    const { table, row, position, columns, selected } = this.props;
-    return next.table !== table || next.row !== row || next.position !== position || next.columns !== columns || next.selected !== selected;
+    const { row, unknown, position, columns, selected, nowMs } = this.props;
+    return next.row !== row || next.unknown !== unknown || next.position !== position || next.columns !== columns
+      || next.selected !== selected || next.nowMs !== nowMs;
   }
 
-  override render({ id, table, row, position, top, columns, selected, nowMs, onSelect }: Props) {
-    const process = table.row(row);
+  override render({ id, row, unknown, position, top, columns, selected, nowMs, onSelect }: Props) {
     return (
       <div
         id={id}
@@ -39,16 +39,16 @@ export class ProcessRow extends Component<Props> {
         onMouseDown={(event) => { if (event.button === 0) onSelect(); }}
       >
         {columns.map((column, index) => {
-          const text = column.text(process, nowMs);
-          const bar = column.bar?.(process) ?? 0;
+          const text = column.text(row, nowMs);
+          const bar = column.bar?.(row) ?? 0;
           return (
             <div
               key={column.field}
               role="gridcell"
               aria-colindex={index + 1}
               class={`cell ${column.align} ${column.field}`}
-              title={text === UNKNOWN ? reason(table, column) : (column.exact?.(process) ?? (column.align === "start" ? text : undefined))}
-              data-status={column.field === "status" ? process.status : undefined}
+              title={text === UNKNOWN ? reason(unknown, column) : (column.exact?.(row) ?? (column.align === "start" ? text : undefined))}
+              data-status={column.field === "status" ? row.status : undefined}
             >
               {bar > 0.004 && <i class="bar" style={{ width: `${(bar * 100).toFixed(1)}%` }} />}
               {column.align === "start" ? <bdi>{text}</bdi> : text}
@@ -60,7 +60,7 @@ export class ProcessRow extends Component<Props> {
   }
 }
 
-function reason(table: ProcessTable, { field }: Column): string {
-  const why = table.unknown[field];
+function reason(unknown: Props["unknown"], { field }: Column): string {
+  const why = unknown[field];
   return why === undefined ? "not known" : `not known: ${why}`;
 }

@@ -57,7 +57,7 @@ export function Toolbar({ input }: { input: RefObject<HTMLInputElement | null> }
       <div id="filter-error" class="filter-error" role="alert">{error !== null && <bdi>{error}</bdi>}</div>
       <div class="visually-hidden" role="status">{filter.announcement.value}</div>
       <SortChoice />
-      <div class="count" data-testid="count">{countText(app.table.value.count, app.total.value, text)}</div>
+      <div class="count" data-testid="count">{countText(app.list.value?.total ?? 0, app.total.value, text)}</div>
     </div>
   );
 }

@@ -3,12 +3,10 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { App } from "../state/app";
 import type { Filter } from "../state/filter";
-import type { Poller } from "../state/poll";
 import type { ThemeChoice } from "../state/theme";
 
 export interface PageContext {
   app: App;
-  poller: Poller;
   theme: ThemeChoice;
   filter: Filter;
 }

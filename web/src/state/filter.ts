@@ -3,7 +3,6 @@
 import { signal } from "@preact/signals";
 import type { App } from "./app";
 import { grouped } from "./format";
-import type { Poller } from "./poll";
 
 const TYPING_PAUSE_MS = 150;
 const ANNOUNCE_AFTER_MS = 900;
@@ -14,7 +13,7 @@ export function countText(shown: number, all: number | null, filter: string): st
   return all === null ? `${grouped(shown)} match` : `${grouped(shown)} of ${grouped(all)} match`;
 }
 
-export function createFilter(app: App, poller: Poller) {
+export function createFilter(app: App) {
   const announcement = signal("");
   let typing: ReturnType<typeof setTimeout> | undefined;
   let announcing: ReturnType<typeof setTimeout> | undefined;
@@ -22,12 +21,11 @@ export function createFilter(app: App, poller: Poller) {
   function set(text: string): void {
     if (text === app.filter.peek()) return;
     app.filter.value = text;
-    app.filterError.value = null;
     clearTimeout(typing);
     clearTimeout(announcing);
-    typing = setTimeout(() => poller.pollNow(), TYPING_PAUSE_MS);
+    typing = setTimeout(() => (app.wantedFilter.value = text.trim()), TYPING_PAUSE_MS);
     announcing = setTimeout(() => {
-      announcement.value = countText(app.table.peek().count, app.total.peek(), app.filter.peek());
+      announcement.value = countText(app.list.peek()?.total ?? 0, app.total.peek(), app.filter.peek());
     }, ANNOUNCE_AFTER_MS);
   }
 

@@ -1,10 +1,13 @@
 // What the graphs draw: the newest minute of some series, with holes where nobody was listening.
+import { signal } from "@preact/signals";
 
 /** Times (seconds since the epoch, as uPlot wants them) and one array of values per series, all as long. */
 export type Points = [times: number[], ...values: (number | null)[][]];
 
 export class History {
   readonly points: Points;
+  /** Counts changes of `points`: whoever draws them reads this to hear of new ones. */
+  readonly changes = signal(0);
 
   constructor(
     series: number,
@@ -30,6 +33,7 @@ export class History {
     if (newest !== null && time === newest) this.truncate(this.points[0].length - 1);
     this.append(time, values);
     this.forget(time - this.spanSeconds);
+    this.changes.value = this.changes.peek() + 1;
   }
 
   /** The line ends here; the next sample begins a new one. */
@@ -37,6 +41,7 @@ export class History {
     const newest = this.newest;
     if (newest === null || this.endsInGap()) return;
     this.append(newest + 0.001, []);
+    this.changes.value = this.changes.peek() + 1;
   }
 
   private endsInGap(): boolean {

@@ -1,5 +1,5 @@
 // The machine in a few numbers: all CPUs as one, and what the memory is spent on.
-import type { CpuRow, VirtualMemory } from "../api/types";
+import type { CpuRow, VirtualMemory } from "psio";
 
 export interface CpuSummary {
   usage: number | null;

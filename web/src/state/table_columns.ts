@@ -1,6 +1,6 @@
 // The columns of the process table: what they are called, how wide they are and what they say about a row.
-import type { ProcessRow } from "../api/types";
 import * as format from "./format";
+import type { ListRow } from "./process_list";
 import type { SortField } from "./sort";
 import { commandText, visibleText } from "./visible_text";
 
@@ -14,11 +14,11 @@ export interface Column {
   align: "start" | "end";
   /** Shown on a phone as well. */
   essential: boolean;
-  text: (row: ProcessRow, nowMs: number) => string;
+  text: (row: ListRow, nowMs: number) => string;
   /** The exact value behind a rounded one. */
-  exact?: (row: ProcessRow) => string;
+  exact?: (row: ListRow) => string;
   /** 0–1, drawn as a bar behind the number. */
-  bar?: (row: ProcessRow) => number;
+  bar?: (row: ListRow) => number;
 }
 
 function known(text: string | null): string {
@@ -94,8 +94,3 @@ export const COLUMNS: readonly Column[] = [
 ];
 
 export const ESSENTIAL_COLUMNS: readonly Column[] = COLUMNS.filter((column) => column.essential);
-
-/** `412 Finder`: the same process in one line of text. */
-export function processTitle(row: ProcessRow): string {
-  return `${row.pid} ${known(row.name)}`;
-}

@@ -1,5 +1,5 @@
 // The address holds what is on screen – order, filter, selected process – so that it can be kept or sent.
-import { type ProcessKey, keyText, parseKey } from "./process_table";
+import { type ProcessKey, keyText, parseKey } from "./process_key";
 import { DEFAULT_SORT, type Sort, parseSort, sortText } from "./sort";
 
 export interface PageState {

@@ -24,6 +24,28 @@ export function visibleRows({ scrollTop, height, rowHeight, count }: Viewport): 
   return { first, end: Math.max(first, Math.min(count, bottom)) };
 }
 
+/** A part of the list: rows from `offset` on, `limit` of them. */
+export interface RowWindow {
+  offset: number;
+  limit: number;
+}
+
+/** Rows that are loaded above and below those on screen, so that a little scrolling asks for nothing. */
+export const LOADED_OVERSCAN_ROWS = 20;
+
+/** The part to load. It stays the one that is loaded as long as that holds all that is drawn. */
+export function rowWindow({ scrollTop, height, rowHeight }: Viewport, loaded: RowWindow | null): RowWindow {
+  const top = Math.floor(Math.max(0, scrollTop) / rowHeight);
+  const onScreen = Math.ceil(height / rowHeight) + 1;
+  const limit = onScreen + 2 * LOADED_OVERSCAN_ROWS;
+  if (loaded !== null && loaded.limit === limit) {
+    const first = Math.max(0, top - OVERSCAN_ROWS);
+    const end = top + onScreen + OVERSCAN_ROWS;
+    if (first >= loaded.offset && end <= loaded.offset + loaded.limit) return { offset: loaded.offset, limit };
+  }
+  return { offset: Math.max(0, top - LOADED_OVERSCAN_ROWS), limit };
+}
+
 /** The least scrolling that brings a row wholly into view. */
 export function scrollToRow(row: number, { scrollTop, height, rowHeight }: Viewport): number {
   const top = row * rowHeight;
