@@ -19,6 +19,7 @@ COMMANDS = [
     "memory.getall",
     "process.get",
     "process.getall",
+    "process.watch",
 ]
 
 
@@ -71,7 +72,12 @@ def test_every_example_is_answered_as_described(described, client, name):
     command = entry(described, name)
     for example in command["examples"]:
         params = example["params"]
-        data = client.data(name, **params)
+        if command["kind"] == "watch":
+            client.subscribe("watch", 100, name, **params)
+            data = client.event("watch")["data"]
+            client.unsubscribe("watch")
+        else:
+            data = client.data(name, **params)
         if params.get("format") == "columns":
             validate_columns(described, name, params, data)
         elif "fields" in params:

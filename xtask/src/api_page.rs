@@ -3,8 +3,12 @@
 use std::fmt::Write;
 
 use anyhow::Context;
-use psio_api::command::{Command, Example, Run};
+use psio_api::command::{Command, Example, GivenParams, Kind, Prepared, Run};
+use psio_api::data::topics::Topics;
+use psio_api::data::view::View;
+use psio_api::error::ApiError;
 use psio_api::message::{self, Encoding, Opening, Tail};
+use psio_api::reply::Rendered;
 use psio_api::request::RequestId;
 use psio_api::{example_machine, filter, registry};
 use serde_json::{Map, Value, json};
@@ -55,7 +59,8 @@ fn describe(page: &mut String, command: &Command, schema: &Value) -> anyhow::Res
     writeln!(page, "Kind: {kind}. Access: {access}.{key}\n")?;
     writeln!(page, "**Parameters**\n")?;
     fields(page, &entry["params"], schema)?;
-    writeln!(page, "\n**Reply**\n")?;
+    let reply_head = if command.kind == Kind::Watch { "Events (subscribe only)" } else { "Reply" };
+    writeln!(page, "\n**{reply_head}**\n")?;
     reply(page, &entry["reply"], schema)?;
     for example in (command.examples)() {
         show(page, command, example)?;
@@ -97,8 +102,15 @@ fn fields(page: &mut String, object: &Value, schema: &Value) -> anyhow::Result<(
 
 fn type_of(property: &Value, schema: &Value) -> String {
     if let Some(choices) = property["anyOf"].as_array() {
-        let choices: Vec<_> = choices.iter().map(|choice| type_of(choice, schema)).collect();
-        return choices.join(" or ");
+        let mut kinds: Vec<String> = Vec::new();
+        for choice in choices {
+            let kind = type_of(choice, schema);
+            // What may be null by itself need not be told twice that it may be left out.
+            if !kinds.iter().any(|known| known.split(" or ").any(|known| known == kind)) {
+                kinds.push(kind);
+            }
+        }
+        return kinds.join(" or ");
     }
     let target = resolve(property, schema);
     if let Some(words) = target["oneOf"].as_array() {
@@ -151,10 +163,48 @@ fn reasons() -> Value {
 }
 
 fn show(page: &mut String, command: &Command, example: Example) -> anyhow::Result<()> {
+    match command.run {
+        Run::Read(prepare) => show_answer(page, command, example, prepare),
+        Run::Watch { shown, .. } => show_events(page, command, &example, shown),
+        _ => Ok(()),
+    }
+}
+
+/// The `data` of a request.
+fn data(command: &Command, example: &Example) -> Map<String, Value> {
     let mut data = Map::from_iter([("name".to_owned(), json!(command.name))]);
     data.extend(example.params.clone());
-    let request = json!({"type": "command", "id": 1, "data": data});
-    let Run::Read(prepare) = command.run else { return Ok(()) };
+    data
+}
+
+fn show_events(
+    page: &mut String,
+    command: &Command,
+    example: &Example,
+    shown: fn(&View) -> Result<Vec<Rendered>, ApiError>,
+) -> anyhow::Result<()> {
+    let request = json!({"type": "subscribe", "id": 1, "interval": 1000, "data": data(command, example)});
+    let answer = json!({"type": "response", "id": 1, "data": {"interval": 1000}});
+    writeln!(page, "\n{}:\n\n```json\n→ {request}\n← {answer}", example.title)?;
+    let view = example_machine::view();
+    let began = view.now.newest(Topics::PROCESSES).map_or(0, |at| at.wall_ms);
+    for (seq, event) in (1..).zip(shown(&view)?) {
+        let time = began + (seq - 1) * 1000;
+        let tail = Tail::new(Encoding::Json, Some(time), &message::meta(None, &event), &event.json);
+        let event = message::whole(Encoding::Json, &Opening::Event(Some(&RequestId::from(1)), seq), &tail);
+        writeln!(page, "← {}", shortened(&String::from_utf8(event)?))?;
+    }
+    writeln!(page, "```")?;
+    Ok(())
+}
+
+fn show_answer(
+    page: &mut String,
+    command: &Command,
+    example: Example,
+    prepare: fn(GivenParams) -> Result<Box<dyn Prepared>, ApiError>,
+) -> anyhow::Result<()> {
+    let request = json!({"type": "command", "id": 1, "data": data(command, &example)});
     let prepared = prepare(example.params)?;
     let view = example_machine::view();
     let answer = prepared.run(&view)?;

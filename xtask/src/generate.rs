@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, bail};
 
-use crate::shell::{command, npm, root, run};
+use crate::shell::{command, need, npm, root, run};
 use crate::{api_page, shell};
 
 /// Writes all of it.
@@ -14,7 +14,9 @@ pub fn write() -> anyhow::Result<()> {
         fs::create_dir_all(path.parent().context("invariant: the path has a folder")?)?;
         fs::write(path, text)?;
     }
-    write_types()
+    write_types()?;
+    need("python3", "python3")?;
+    run(command("python3", "clients/python").arg("scripts/models.py"))
 }
 
 /// Fails when what is committed under `api/` is not what the registry says.

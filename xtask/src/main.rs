@@ -23,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write what follows from the registry: api/schema.json, api/API.md, the web UI's types
+    /// Write what follows from the registry: api/schema.json, api/API.md, the types of both clients
     Gen,
     /// Formatting, clippy, Rust tests, drift of api/: what one runs while working
     Check,

@@ -7,7 +7,7 @@ export type Format = "rows" | "columns";
 /**
  * What a command does, which decides what it is given.
  */
-export type Kind = "read" | "action" | "session" | "history";
+export type Kind = "read" | "action" | "session" | "history" | "watch";
 /**
  * What a command or a field asks of whoever wants it. Ordered: each level includes the ones before it.
  */
@@ -44,6 +44,18 @@ export type CpuSeconds = [number, number];
  * @maxItems 2
  */
 export type MemoryBytes = [number, number];
+/**
+ * Where life-cycle events come from.
+ */
+export type WatchSource = "proc_connector" | "sweeps";
+/**
+ * How many events were lost; `null` where that is not known.
+ */
+export type Lost = number | null;
+/**
+ * What happened to a process.
+ */
+export type LifecycleKind = "started" | "exec" | "exited";
 /**
  * What went wrong, as a word a program can act on. The list is closed within protocol version 1 as far as clients
  * may rely on it: codes are only ever added.
@@ -202,6 +214,24 @@ export interface Commands {
     };
     reply: ProcessRow[];
   };
+  /**
+   * Every process as it starts, executes another program or ends; to be subscribed to, not asked for. The first event
+   * tells where what follows comes from (`source`) and who lives now (`list`); later ones come in each interval in which
+   * something happened, and tell what, in order. After an overflow an event says how much was `lost` and lists afresh.
+   *
+   * From `proc_connector` nothing is missed, however short it lived, and exit codes and signals are told. From `sweeps`
+   * (where the kernel does not let psiod listen, and in replays) two readings of the process table are compared: what
+   * lived for less than an interval may be missed, and how a process ended is not known. A process has ended once its
+   * last thread has, whether or not its parent has noticed, so zombies are not in `list`. Source: the process events
+   * connector of Linux (netlink, `CN_IDX_PROC`), and what `process.getall` reads.
+   */
+  "process.watch": {
+    /**
+     * For commands that take none.
+     */
+    params: {};
+    reply: ProcessWatchEvent;
+  };
 }
 /**
  * How one CPU spent the window.
@@ -290,7 +320,7 @@ export interface CommandDescription {
     [k: string]: unknown;
   };
   /**
-   * JSON Schema of its answer's `data`.
+   * JSON Schema of the `data` of its answer; of an event, where the kind is `watch`.
    */
   reply: {
     [k: string]: unknown;
@@ -723,6 +753,108 @@ export interface ProcessRow {
    * The program and its arguments; empty for kernel threads and zombies (`/proc/PID/cmdline`).
    */
   cmdline: string[] | null;
+}
+/**
+ * What happened in an interval. A member other than `events` is there only when it has something to say.
+ */
+export interface ProcessWatchEvent {
+  /**
+   * Where the events come from: in the first event, and again when that changes.
+   */
+  source?: WatchSource | null;
+  /**
+   * How many events were lost before this one, `null` where that is not known. `list` then begins anew.
+   */
+  lost?: Lost | null;
+  /**
+   * Who lives, ordered by pid, in place of everything told before: it was read after the `events` beside it happened.
+   */
+  list?: WatchedProcess[] | null;
+  /**
+   * What happened, in order.
+   */
+  events: LifecycleEvent[];
+}
+/**
+ * One living process.
+ */
+export interface WatchedProcess {
+  /**
+   * Process id. Together with `started` it names a process for ever; alone it may be given out again.
+   */
+  pid: number;
+  /**
+   * Clock ticks from boot to its start (`/proc/PID/stat` field 22).
+   */
+  started: number;
+  /**
+   * Pid of its parent; 0 for those the kernel started (`/proc/PID/stat` field 4).
+   */
+  ppid: number;
+  /**
+   * Name; where the kernel cut it after 15 bytes, expanded from the command line.
+   */
+  name: string;
+  /**
+   * Name of the real user; its number where the machine has no name for it.
+   */
+  username: string | null;
+  /**
+   * The program and its arguments; empty for kernel threads (`/proc/PID/cmdline`).
+   */
+  cmdline: string[] | null;
+  /**
+   * Seconds from the epoch to its start.
+   */
+  create_time: number | null;
+}
+/**
+ * Something that happened to a process.
+ */
+export interface LifecycleEvent {
+  /**
+   * What happened.
+   */
+  event: LifecycleKind;
+  /**
+   * Process id.
+   */
+  pid: number;
+  /**
+   * Clock ticks from boot to its start (`/proc/PID/stat` field 22); `null` where it ended before that was read.
+   */
+  started: number | null;
+  /**
+   * Pid of its parent; 0 for those the kernel started (the event itself; from `sweeps` `/proc/PID/stat` field 4).
+   */
+  ppid: number | null;
+  /**
+   * Name, as `process.getall` tells it: after `exec` the new one, at the end the last one. `null` where it ended
+   * before that was read.
+   */
+  name: string | null;
+  /**
+   * Name of the real user; its number where the machine has no name for it; `null` where it ended before that was
+   * read.
+   */
+  username: string | null;
+  /**
+   * The program and its arguments, as `process.getall` tells them; `null` where it ended before they were read.
+   */
+  cmdline: string[] | null;
+  /**
+   * The exit code, 0–255, of a process that ended by itself; `null` where a signal ended it, where it has not
+   * ended, and from `sweeps`.
+   */
+  exit_code: number | null;
+  /**
+   * Number of the signal that ended it, as in signal(7); `null` where none did, and from `sweeps`.
+   */
+  signal: number | null;
+  /**
+   * Milliseconds from the epoch to when it happened; from `sweeps`, to the sweep that noticed it.
+   */
+  time: number;
 }
 /**
  * A refusal: the `data` of a message of type `error`.

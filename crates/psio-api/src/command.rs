@@ -1,4 +1,4 @@
-//! The four kinds of command, and the form in which the registry holds them.
+//! The five kinds of command, and the form in which the registry holds them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::data::view::View;
 use crate::delta::Listing;
 use crate::error::ApiError;
 use crate::params::{self, Params};
-use crate::reply::{Rendered, Reply};
+use crate::reply::{One, Rendered, Reply};
 
 /// What a command does, which decides what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -28,6 +28,8 @@ pub enum Kind {
     Session,
     /// Tells something of the past that no single view holds.
     History,
+    /// Tells what happens, as it happens: to be subscribed to, not asked for.
+    Watch,
 }
 
 /// A command that tells something. Its doc comment is its page in the reference.
@@ -108,6 +110,24 @@ pub trait History: JsonSchema + 'static {
     fn examples() -> Vec<Example>;
 }
 
+/// A command that tells what happens to those who subscribe to it.
+pub trait Watch: JsonSchema + 'static {
+    /// `topic.verb`.
+    const NAME: &'static str;
+    /// Who may subscribe.
+    const ACCESS: Access = Access::Read;
+    /// What it takes.
+    type Params: Params;
+    /// What an event tells.
+    type Event: Serialize + JsonSchema;
+
+    /// Subscriptions that work on any machine.
+    fn examples() -> Vec<Example>;
+
+    /// Events for the reference: the first, and one that may follow.
+    fn shown(view: &View) -> Result<Vec<Self::Event>, ApiError>;
+}
+
 /// What an action may do to the machine.
 pub trait Control: Send + Sync {
     /// Sends a signal to exactly this process; `conflict` when its pid belongs to another by now.
@@ -161,7 +181,7 @@ pub struct Command {
     pub examples: fn() -> Vec<Example>,
     /// Schema of its parameters.
     pub params_schema: fn(&mut SchemaGenerator) -> Schema,
-    /// Schema of its reply's `data`.
+    /// Schema of its reply's `data`; of an event's, where it can only be subscribed to.
     pub reply_schema: fn(&mut SchemaGenerator) -> Schema,
     /// How it is run.
     pub run: Run,
@@ -179,6 +199,13 @@ pub enum Run {
     Session(fn(&mut dyn Connection, GivenParams) -> Answer),
     /// Parses the parameters and reads the archive.
     History(fn(&dyn Archive, Viewer, GivenParams) -> Answer),
+    /// What happens to processes is told; there is no other such command.
+    Watch {
+        /// Refuses parameters that it does not take.
+        check: fn(GivenParams) -> Result<(), ApiError>,
+        /// Events for the reference, as the machine in view would tell them.
+        shown: fn(&View) -> Result<Vec<Rendered>, ApiError>,
+    },
 }
 
 /// Parameters as they came, without `name`.
@@ -288,6 +315,24 @@ impl Command {
                 let params = params::parse(C::NAME, given)?;
                 C::run(archive, &params)?.render(&params, viewer)
             }),
+            own_schema: || schema_for!(C),
+        }
+    }
+
+    /// The entry of a command that is told to subscribers.
+    pub const fn watch<C: Watch>() -> Self {
+        Self {
+            name: C::NAME,
+            kind: Kind::Watch,
+            access: C::ACCESS,
+            key: None,
+            examples: C::examples,
+            params_schema: |generator| C::Params::json_schema(generator),
+            reply_schema: <One<C::Event> as Reply<C::Params>>::schema,
+            run: Run::Watch {
+                check: |given| params::parse::<C::Params>(C::NAME, given).map(drop),
+                shown: |view| Ok(C::shown(view)?.iter().map(Rendered::of).collect()),
+            },
             own_schema: || schema_for!(C),
         }
     }

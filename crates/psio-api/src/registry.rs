@@ -8,6 +8,7 @@ use crate::commands::host_getstats::HostGetStats;
 use crate::commands::memory_getall::MemoryGetAll;
 use crate::commands::process_get::ProcessGet;
 use crate::commands::process_getall::ProcessGetAll;
+use crate::commands::process_watch::ProcessWatch;
 
 /// Every command, ordered by name.
 pub static COMMANDS: &[Command] = &[
@@ -18,6 +19,7 @@ pub static COMMANDS: &[Command] = &[
     Command::read::<MemoryGetAll>(),
     Command::read::<ProcessGet>(),
     Command::read::<ProcessGetAll>(),
+    Command::watch::<ProcessWatch>(),
 ];
 
 /// The command of that name.
@@ -60,7 +62,18 @@ mod tests {
         }
     }
 
-    /// A command of each kind but `read`, on a made-up machine that only takes notes.
+    #[test]
+    fn every_example_of_a_subscription_is_taken_and_shows_a_first_event_and_another() {
+        for command in COMMANDS {
+            let Run::Watch { check, shown } = &command.run else { continue };
+            for example in (command.examples)() {
+                assert_eq!(check(example.params), Ok(()), "{}: {}", command.name, example.title);
+            }
+            assert_eq!(shown(&example_machine::view()).map(|events| events.len()), Ok(2), "{}", command.name);
+        }
+    }
+
+    /// A command of each kind that the registry has none of, on a made-up machine that only takes notes.
     mod other_kinds {
         use std::sync::{Arc, Mutex};
 

@@ -21,6 +21,14 @@ pub struct Rendered {
     pub unknown: Unknown,
 }
 
+impl Rendered {
+    /// One object of which there is nothing else to say.
+    pub fn of(object: &impl Serialize) -> Self {
+        let json = serde_json::to_vec(object).expect("invariant: replies hold nothing that JSON cannot");
+        Self { json, total: None, unknown: Unknown::new() }
+    }
+}
+
 /// A reply to parameters `P`: [`One`] or [`Rows`](crate::rows::Rows).
 pub trait Reply<P> {
     /// For commands that list: the fields that tell one row from another.
@@ -64,8 +72,7 @@ impl<P, T: Serialize + JsonSchema> Reply<P> for One<T> {
     }
 
     fn render(self, _: &P, _: Viewer) -> Result<Rendered, ApiError> {
-        let json = serde_json::to_vec(&self.value).expect("invariant: replies hold nothing that JSON cannot");
-        Ok(Rendered { json, total: None, unknown: self.unknown })
+        Ok(Rendered { unknown: self.unknown, ..Rendered::of(&self.value) })
     }
 }
 

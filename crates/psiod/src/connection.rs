@@ -11,7 +11,7 @@ use psio_api::message::{self, Encoding, Opening, Tail};
 use psio_api::request::{self, Call, Mode, Refused, Request, RequestId};
 use serde_json::{Map, json};
 
-use crate::dispatch::{Asker, Look, prepare};
+use crate::dispatch::{Asker, Look, prepare, prepare_subscription};
 use crate::server::{Answer, Handler, Kind, Message, Order, Outgoing, Subprotocol};
 use crate::shared_answer::{SharedAnswer, kind};
 use crate::subscriptions::{GroupKey, Said, Subscriber};
@@ -135,15 +135,15 @@ impl Connection {
     fn subscribe(&mut self, id: RequestId, interval_ms: u32, mode: Mode, call: Call) -> Answer {
         let hub = &self.asker.service.hub;
         let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(Subscriber::new(hub.clone()))).clone();
-        let prepared = prepare(&call.name, call.params, mode, self.asker.viewer);
-        let (question, command) = match prepared.and_then(|prepared| subscriber.reserve(&id).map(|()| prepared)) {
+        let prepared = prepare_subscription(&call.name, call.params, mode, self.asker.viewer);
+        let (question, wanted) = match prepared.and_then(|prepared| subscriber.reserve(&id).map(|()| prepared)) {
             Ok(prepared) => prepared,
             Err(error) => return self.refuse(Some(&id), &error),
         };
         let (asker, encoding) = (self.asker.clone(), self.encoding);
         Answer::later(Order::Free, async move {
             let key = GroupKey { question, interval_ms };
-            match asker.subscribe(&subscriber, &id, key, command).await {
+            match asker.subscribe(&subscriber, &id, key, wanted).await {
                 Ok(()) => done(encoding, Some(&id), &json!({"interval": interval_ms})),
                 Err(error) => refusal(encoding, Some(&id), &error),
             }

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::dispatch::{Psiod, Service};
 use crate::health;
+use crate::lifecycle::Lifecycle;
 use crate::pid_file::PidFile;
 use crate::sampler::Sampler;
 use crate::server::Server;
@@ -31,11 +32,12 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let listeners = listen(config)?;
     let _pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
     // Its message tells the cause already; as a chain the cause would stand there twice.
-    let source = psio_probe::open(&config.source_options()).map_err(|error| anyhow!("{error}"))?;
+    let options = config.source_options();
+    let source = psio_probe::open(&options).map_err(|error| anyhow!("{error}"))?;
     let source_name = source.name();
     let stats = Arc::new(Stats::default());
     let sampler = Sampler::start(source, Arc::clone(&stats)).context("cannot start the sampler's thread")?;
-    let service = Arc::new(Service::new(sampler, stats));
+    let service = Arc::new(Service::new(sampler, stats, Lifecycle::new(options)));
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -18,6 +18,7 @@ use crate::answers::{Answers, Question, Told};
 use crate::budget::Budget;
 use crate::connection::Connection;
 use crate::http_api;
+use crate::lifecycle::Lifecycle;
 use crate::ring::ViewKey;
 use crate::sampler::Sampler;
 use crate::server::{Application, Handler, Health, Peer, Subprotocol};
@@ -36,14 +37,16 @@ pub struct Service {
     pub stats: Arc<Stats>,
     /// The subscriptions.
     pub hub: Arc<Hub>,
+    /// What happens to processes.
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) answers: Answers,
 }
 
 impl Service {
-    /// A service that tells what this sampler reads.
-    pub fn new(sampler: Sampler, stats: Arc<Stats>) -> Self {
+    /// A service that tells what this sampler reads, and what happens to processes.
+    pub fn new(sampler: Sampler, stats: Arc<Stats>, lifecycle: Lifecycle) -> Self {
         let hub = Arc::new(Hub::new(stats.clone()));
-        Self { sampler, stats, hub, answers: Answers::default() }
+        Self { sampler, stats, hub, lifecycle, answers: Answers::default() }
     }
 
     /// Answers somebody of whom nothing is remembered.
@@ -98,18 +101,53 @@ pub fn prepare(
     mode: Mode,
     viewer: Viewer,
 ) -> Result<(Question, Box<dyn Prepared>), ApiError> {
+    match prepare_subscription(name, given, mode, viewer)? {
+        (question, Wanted::Answers(command)) => Ok((question, command)),
+        (_, Wanted::Processes) => {
+            let message = format!(
+                "{name} tells what happens, as it happens, and so can only be subscribed to: send \
+                 {{\"type\":\"subscribe\",\"id\":1,\"data\":{{\"name\":\"{name}\"}}}}, or over HTTP accept text/event-stream"
+            );
+            Err(ApiError::new(ErrorCode::Unsupported, message))
+        }
+    }
+}
+
+/// What somebody subscribes to.
+pub enum Wanted {
+    /// What a command answers.
+    Answers(Box<dyn Prepared>),
+    /// What happens to processes.
+    Processes,
+}
+
+/// The same for a subscription.
+pub fn prepare_subscription(
+    name: &str,
+    given: GivenParams,
+    mode: Mode,
+    viewer: Viewer,
+) -> Result<(Question, Wanted), ApiError> {
     let command = registry::find(name).ok_or_else(|| unknown_command(name, registry::names()))?;
     if !viewer.may(command.access) {
         let message = format!("{name} needs a connection with more rights than this one has proved");
         return Err(ApiError::new(ErrorCode::Unauthorized, message));
     }
-    let Run::Read(prepare) = command.run else {
-        let message = format!("{name} is a command of kind {:?}, which this psiod does not carry out", command.kind);
-        return Err(ApiError::new(ErrorCode::Unsupported, message));
-    };
-    let params = if given.is_empty() { String::new() } else { serde_json::Value::Object(given.clone()).to_string() };
-    let question = Question { command: command.name, params: params.into(), mode, viewer };
-    Ok((question, prepare(given)?))
+    let question = |params: String, mode| Question { command: command.name, params: params.into(), mode, viewer };
+    match command.run {
+        Run::Read(prepare) => {
+            let params =
+                if given.is_empty() { String::new() } else { serde_json::Value::Object(given.clone()).to_string() };
+            Ok((question(params, mode), Wanted::Answers(prepare(given)?)))
+        }
+        // It takes no parameters, and is told in the same way in either mode.
+        Run::Watch { check, .. } => check(given).map(|()| (question(String::new(), Mode::Whole), Wanted::Processes)),
+        _ => {
+            let message =
+                format!("{name} is a command of kind {:?}, which this psiod does not carry out", command.kind);
+            Err(ApiError::new(ErrorCode::Unsupported, message))
+        }
+    }
 }
 
 /// Whoever asks over one connection.

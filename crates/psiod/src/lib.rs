@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod dispatch;
 pub mod health;
 pub mod http_api;
+pub mod lifecycle;
 pub mod pid_file;
 pub mod ring;
 pub mod sampler;

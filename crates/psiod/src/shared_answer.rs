@@ -23,6 +23,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Of something that was noticed then, milliseconds since the epoch.
+    pub fn at(time_ms: u64) -> Self {
+        Self { time_ms: Some(time_ms), window_ms: None }
+    }
+
     /// What there is to say about these topics of the view.
     pub fn of(view: &View, topics: Topics) -> Self {
         Self {

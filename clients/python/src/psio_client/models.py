@@ -72,8 +72,26 @@ Kind = Literal[
     "session",
     # Tells something of the past that no single view holds.
     "history",
+    # Tells what happens, as it happens: to be subscribed to, not asked for.
+    "watch",
 ]
 """What a command does, which decides what it is given."""
+
+
+LifecycleKind = Literal[
+    # Another process created it (fork, vfork, clone).
+    "started",
+    # It runs another program from now on. From `sweeps`: it has another name or command line than before, which
+    # programs that give themselves a title also cause.
+    "exec",
+    # The last of its threads has ended.
+    "exited",
+]
+"""What happened to a process."""
+
+
+Lost = int | None
+"""How many events were lost; `null` where that is not known."""
 
 
 MemoryBytes = tuple[int, int]
@@ -111,6 +129,15 @@ ProcessStatus = Literal[
     "unknown",
 ]
 """What a process is doing, in psutil's words (`/proc/PID/stat` field 3)."""
+
+
+WatchSource = Literal[
+    # The kernel tells of each when it happens.
+    "proc_connector",
+    # Each reading of the process table is compared with the one before.
+    "sweeps",
+]
+"""Where life-cycle events come from."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -161,7 +188,7 @@ class CommandDescription(Record):
     """JSON Schema of its parameters."""
 
     reply: Any
-    """JSON Schema of its answer's `data`."""
+    """JSON Schema of the `data` of its answer; of an event, where the kind is `watch`."""
 
     examples: list[Example] = field(metadata=sent_as(None, list_of(Example.from_json)))
     """Requests that work on any machine."""
@@ -323,6 +350,44 @@ class HostStats(Record):
 
     threads_total: int | None
     """Threads in all."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class LifecycleEvent(Record):
+    """Something that happened to a process."""
+
+    event: LifecycleKind
+    """What happened."""
+
+    pid: int
+    """Process id."""
+
+    started: int | None
+    """Clock ticks from boot to its start (`/proc/PID/stat` field 22); `null` where it ended before that was read."""
+
+    ppid: int | None
+    """Pid of its parent; 0 for those the kernel started (the event itself; from `sweeps` `/proc/PID/stat` field 4)."""
+
+    name: str | None
+    """Name, as `process.getall` tells it: after `exec` the new one, at the end the last one. `null` where it ended
+    before that was read."""
+
+    username: str | None
+    """Name of the real user; its number where the machine has no name for it; `null` where it ended before that was
+    read."""
+
+    cmdline: list[str] | None
+    """The program and its arguments, as `process.getall` tells them; `null` where it ended before they were read."""
+
+    exit_code: int | None
+    """The exit code, 0–255, of a process that ended by itself; `null` where a signal ended it, where it has not ended,
+    and from `sweeps`."""
+
+    signal: int | None
+    """Number of the signal that ended it, as in signal(7); `null` where none did, and from `sweeps`."""
+
+    time: int
+    """Milliseconds from the epoch to when it happened; from `sweeps`, to the sweep that noticed it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -521,3 +586,47 @@ class ProcessRow(Record):
 
     cmdline: list[str] | None
     """The program and its arguments; empty for kernel threads and zombies (`/proc/PID/cmdline`)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class WatchedProcess(Record):
+    """One living process."""
+
+    pid: int
+    """Process id. Together with `started` it names a process for ever; alone it may be given out again."""
+
+    started: int
+    """Clock ticks from boot to its start (`/proc/PID/stat` field 22)."""
+
+    ppid: int
+    """Pid of its parent; 0 for those the kernel started (`/proc/PID/stat` field 4)."""
+
+    name: str
+    """Name; where the kernel cut it after 15 bytes, expanded from the command line."""
+
+    username: str | None
+    """Name of the real user; its number where the machine has no name for it."""
+
+    cmdline: list[str] | None
+    """The program and its arguments; empty for kernel threads (`/proc/PID/cmdline`)."""
+
+    create_time: float | None
+    """Seconds from the epoch to its start."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class ProcessWatchEvent(Record):
+    """What happened in an interval. A member other than `events` is there only when it has something to say."""
+
+    source: WatchSource | None
+    """Where the events come from: in the first event, and again when that changes."""
+
+    lost: Lost | None
+    """How many events were lost before this one, `null` where that is not known. `list` then begins anew."""
+
+    list: list[WatchedProcess] | None = field(metadata=sent_as(None, list_of(WatchedProcess.from_json)))
+    """Who lives, ordered by pid, in place of everything told before: it was read after the `events` beside it
+    happened."""
+
+    events: list[LifecycleEvent] = field(metadata=sent_as(None, list_of(LifecycleEvent.from_json)))
+    """What happened, in order."""

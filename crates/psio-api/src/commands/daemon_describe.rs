@@ -53,7 +53,7 @@ pub struct CommandDescription {
     pub key: Option<Vec<&'static str>>,
     /// JSON Schema of its parameters.
     pub params: Value,
-    /// JSON Schema of its answer's `data`.
+    /// JSON Schema of the `data` of its answer; of an event, where the kind is `watch`.
     pub reply: Value,
     /// Requests that work on any machine.
     pub examples: Vec<Example>,

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use crate::data::lifecycle::{LifecycleEvent, Lost, living};
+use crate::command::{Example, Watch};
+use crate::data::lifecycle::{LifecycleEvent, LifecycleKind, Lost, living};
 use crate::data::process::{Process, ProcessSample};
-use crate::data::topics::Topics;
+use crate::data::view::{View, sampled};
+use crate::error::ApiError;
+use crate::params::NoParams;
 
 /// Every process as it starts, executes another program or ends; to be subscribed to, not asked for. The first event
 /// tells where what follows comes from (`source`) and who lives now (`list`); later ones come in each interval in which
@@ -21,11 +25,34 @@ use crate::data::topics::Topics;
 #[derive(JsonSchema)]
 pub struct ProcessWatch;
 
-impl ProcessWatch {
-    /// The command's name.
-    pub const NAME: &'static str = "process.watch";
-    /// What the lists are made of.
-    pub const NEEDS: Topics = Topics::PROCESSES;
+impl Watch for ProcessWatch {
+    const NAME: &'static str = "process.watch";
+    type Params = NoParams;
+    type Event = ProcessWatchEvent;
+
+    fn examples() -> Vec<Example> {
+        vec![Example::new("Every process that comes, goes or becomes another program", json!({}))]
+    }
+
+    fn shown(view: &View) -> Result<Vec<ProcessWatchEvent>, ApiError> {
+        let sample = &sampled(view.now.processes.as_ref(), "the process table")?;
+        let first = ProcessWatchEvent::first(WatchSource::ProcConnector, &sample.value);
+        let told = first.list.iter().flatten().find(|process| process.name.as_ref() == "bash");
+        let ended = told.map(|process| LifecycleEvent {
+            kind: LifecycleKind::Exited,
+            pid: process.pid,
+            started: Some(process.started),
+            ppid: Some(process.ppid),
+            name: Some(Arc::clone(&process.name)),
+            username: process.username.clone(),
+            cmdline: process.cmdline.clone(),
+            exit_code: Some(0),
+            signal: None,
+            at: sample.at.wall_ms + 421,
+        });
+        let then = ProcessWatchEvent::of(ended.into_iter().collect());
+        Ok(vec![first, then])
+    }
 }
 
 /// Where life-cycle events come from.

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use psio_api::command::Prepared;
-use psio_api::data::snapshot::Snapshot;
 use psio_api::error::ApiError;
 use tokio::sync::Notify;
 
-use super::group::{Group, GroupKey, Mailbox, Newest, Tick};
+use super::group::{Group, GroupKey, Mailbox, Told};
+use super::slot::{Newest, Slot, Tick};
 use crate::stats::Stats;
 
 /// A tick this young serves whoever subscribes.
@@ -71,26 +70,26 @@ impl Hub {
     /// The newest tick of this group, if that is young enough to begin with.
     pub(super) fn young_tick(&self, key: &GroupKey) -> Option<Arc<Tick>> {
         let group = self.groups().get(key).cloned()?;
-        match group.newest()? {
+        let Told::Slot(slot) = &group.told else { return None };
+        match slot.newest()? {
             Newest::Tick(tick) if tick.made.elapsed() <= YOUNG => Some(tick),
             _ => None,
         }
     }
 
-    /// Puts `mailbox` into the group, which is made if there is none. `told` is what its first member was told of in
-    /// the time of tick `number`.
+    /// Puts `mailbox` into the group, which is made if there is none. `told` is for its first member, who was told
+    /// something in the time of tick `number`.
     pub(super) fn join(
         self: &Arc<Self>,
         key: GroupKey,
-        command: Box<dyn Prepared>,
-        told: &Snapshot,
+        told: impl FnOnce() -> Told,
         number: u64,
         mailbox: Arc<Mailbox>,
     ) -> Membership {
         let mut groups = self.groups();
         let group = groups.entry(key.clone()).or_insert_with(|| {
             self.changed.notify_one();
-            Arc::new(Group::new(key, command, told.clone(), number))
+            Arc::new(Group::new(key, told(), number))
         });
         let group = group.clone();
         let place = group.members().insert(mailbox);
@@ -99,9 +98,9 @@ impl Hub {
     }
 
     /// Ends a group: its members are told why, and no others come in.
-    pub(super) fn end(&self, group: &Group, error: ApiError) {
+    pub(super) fn end(&self, group: &Group, slot: &Slot, error: ApiError) {
         self.groups().remove(&group.key);
-        group.publish(Newest::Ended(Arc::new(error)));
+        slot.publish(Newest::Ended(Arc::new(error)));
     }
 
     /// The round whose ticks are being sent.

@@ -9,8 +9,8 @@ use psio_api::request::RequestId;
 use serde_json::json;
 
 use super::MAX_SUBSCRIPTIONS;
-use super::group::{Mailbox, Newest, Tick};
-use super::hub::{Hub, Membership};
+use super::group::Mailbox;
+use super::hub::Hub;
 use crate::shared_answer::SharedAnswer;
 
 /// What a subscription says.
@@ -31,49 +31,13 @@ pub struct Subscriber {
 struct Subscription {
     id: RequestId,
     /// `None` until its first answer is there.
-    live: Option<Live>,
+    listener: Option<Box<dyn Listener>>,
 }
 
-struct Live {
-    membership: Membership,
-    /// What it is told first; until then nothing else is.
-    first: Option<Arc<SharedAnswer>>,
-    /// The tick that counts as number one.
-    begun: u64,
-    /// The tick it was told of last; in delta mode, changes since then may follow.
-    told: Told,
-}
-
-/// What a subscription was told last.
-#[derive(Clone, Copy)]
-enum Told {
-    /// This tick.
-    Tick(u64),
-    /// An answer of its own, in the time of this tick.
-    Answer(u64),
-}
-
-impl Told {
-    fn number(self) -> u64 {
-        match self {
-            Self::Tick(number) | Self::Answer(number) => number,
-        }
-    }
-
-    fn tick(self) -> Option<u64> {
-        match self {
-            Self::Tick(number) => Some(number),
-            Self::Answer(_) => None,
-        }
-    }
-}
-
-/// What a subscription is told first.
-pub enum First {
-    /// What the others were told at their last tick.
-    Tick(Arc<Tick>),
-    /// An answer of its own, in the time of this tick.
-    Answer(Arc<SharedAnswer>, u64),
+/// A subscription that lives: its place among what its group is told.
+pub(super) trait Listener: Send {
+    /// Tells what is new; whether there may be more.
+    fn hear(&mut self, tell: &mut dyn FnMut(Said)) -> bool;
 }
 
 impl Subscriber {
@@ -99,7 +63,7 @@ impl Subscriber {
                 format!("this connection has {MAX_SUBSCRIPTIONS} subscriptions, which is as many as it may have");
             return Err(ApiError::new(ErrorCode::TooMany, message).with(json!({"limit": MAX_SUBSCRIPTIONS})));
         }
-        subscriptions.push(Subscription { id: id.clone(), live: None });
+        subscriptions.push(Subscription { id: id.clone(), listener: None });
         Ok(())
     }
 
@@ -122,14 +86,10 @@ impl Subscriber {
     }
 
     /// The subscription lives from now on, unless it was ended meanwhile.
-    pub(super) fn begin(&self, id: &RequestId, first: First, membership: Membership) {
+    pub(super) fn begin(&self, id: &RequestId, listener: Box<dyn Listener>) {
         let mut subscriptions = self.subscriptions();
         let Some(reserved) = subscriptions.iter_mut().find(|subscription| subscription.id == *id) else { return };
-        let (first, told) = match first {
-            First::Tick(tick) => (tick.whole().clone(), Told::Tick(tick.number)),
-            First::Answer(answer, number) => (answer, Told::Answer(number)),
-        };
-        reserved.live = Some(Live { membership, first: Some(first), begun: told.number(), told });
+        reserved.listener = Some(listener);
         self.mailbox.is_ready.store(true, Ordering::SeqCst);
     }
 
@@ -140,23 +100,9 @@ impl Subscriber {
             return;
         }
         self.mailbox.heard.store(self.hub.round(), Ordering::SeqCst);
-        self.subscriptions().retain_mut(|Subscription { id, live }| {
-            let Some(live) = live else { return true };
-            if let Some(first) = live.first.take() {
-                tell(id, Said::Event(1, first));
-            }
-            match live.membership.group.newest() {
-                Some(Newest::Tick(tick)) if tick.number > live.told.number() => {
-                    tell(id, Said::Event(1 + tick.number - live.begun, tick.since(live.told.tick()).clone()));
-                    live.told = Told::Tick(tick.number);
-                    true
-                }
-                Some(Newest::Ended(error)) => {
-                    tell(id, Said::End(error));
-                    false
-                }
-                _ => true,
-            }
+        self.subscriptions().retain_mut(|Subscription { id, listener }| match listener {
+            Some(listener) => listener.hear(&mut |said| tell(id, said)),
+            None => true,
         });
     }
 }

@@ -8,9 +8,11 @@ use psio_api::data::topics::Topics;
 use psio_api::error::{ApiError, ErrorCode};
 use tracing::debug;
 
-use super::group::{Group, Newest, Tick};
+use super::group::{Group, Told};
 use super::hub::Hub;
-use crate::answers::Answers;
+use super::queue::Queue;
+use super::slot::{Newest, Slot, Tick};
+use crate::answers::{Answers, Question};
 use crate::dispatch::Service;
 use crate::ring::MAX_WINDOW;
 
@@ -33,6 +35,7 @@ impl Service {
                 () = changed => {}
             }
             self.lead().await;
+            self.relieve().await;
             let due = self.hub.take_due();
             if !due.is_empty() {
                 self.tell(due).await;
@@ -45,9 +48,11 @@ impl Service {
         let now = Instant::now();
         let mut topics = Topics::NONE;
         for group in self.hub.groups().values() {
-            if self.hub.lead_time(group).is_some_and(|at| at <= now) {
-                group.progress().is_led = true;
-                topics = topics | group.command.needs().with_rates();
+            if let Told::Slot(slot) = &group.told
+                && self.hub.lead_time(group, slot).is_some_and(|at| at <= now)
+            {
+                slot.progress().is_led = true;
+                topics = topics | slot.command.needs().with_rates();
             }
         }
         if !topics.is_empty()
@@ -57,32 +62,38 @@ impl Service {
         }
     }
 
+    /// Makes the lists that those need who were told too slowly what happens to processes.
+    async fn relieve(&self) {
+        let wants_relief = |group: &&Arc<Group>| match &group.told {
+            Told::Slot(_) => false,
+            Told::Queue(queue) => queue.is_relief_wanted(),
+        };
+        let groups: Vec<_> = self.hub.groups().values().filter(wants_relief).cloned().collect();
+        for group in groups {
+            let Told::Queue(queue) = &group.told else { continue };
+            match queue.relieve(&self.sampler).await {
+                Ok(true) => self.hub.wake(std::slice::from_ref(&group)),
+                Ok(false) => {}
+                Err(error) => debug!("cannot list processes for who was told too slowly: {error}"),
+            }
+        }
+    }
+
     /// Tells the members of groups that are due.
     async fn tell(&self, mut due: Vec<Due>) {
-        let topics = due.iter().fold(Topics::NONE, |topics, due| topics | due.group.command.needs());
+        let topics = due.iter().fold(Topics::NONE, |topics, due| topics | due.group.topics());
         let within = due.iter().map(|due| due.group.interval() / 4).min().unwrap_or_default();
-        let sampled = self.sampler.sampled_within(topics, within).await;
-        due.sort_by_key(|due| due.group.progress().cost);
+        let sampled = if topics.is_empty() { Ok(()) } else { self.sampler.sampled_within(topics, within).await };
+        due.sort_by_key(|due| due.group.cost());
         let mut ready = Vec::new();
         let mut round_began = Instant::now();
         for Due { group, number } in due {
-            let sampled = match &sampled {
-                Ok(()) => Ok(()),
-                // One topic that cannot be read is no reason to keep the others from those who want them.
-                Err(_) => self.sampler.sampled_within(group.command.needs(), within).await,
+            let has_news = match &group.told {
+                Told::Slot(slot) => self.fill(&group, slot, number, &sampled, within).await,
+                Told::Queue(queue) => self.lengthen(queue, within).await,
             };
-            let tick = match sampled {
-                Ok(()) => self.evaluate(&group, number).await,
-                Err(error) => Err(error),
-            };
-            match tick {
-                Ok(tick) => group.publish(Newest::Tick(Arc::new(tick))),
-                // It may work again at the next tick; the gap in `seq` tells of this one.
-                Err(error) if error.code == ErrorCode::Unavailable => {
-                    self.hub.dropped(1);
-                    continue;
-                }
-                Err(error) => self.hub.end(&group, error),
+            if !has_news {
+                continue;
             }
             ready.push(group);
             if round_began.elapsed() > ROUND {
@@ -95,21 +106,60 @@ impl Service {
         self.hub.wake(&ready);
     }
 
-    async fn evaluate(&self, group: &Group, number: u64) -> Result<Tick, ApiError> {
-        let question = &group.key.question;
-        let command = group.command.as_ref();
+    /// Puts what there is to tell into a slot; whether that has changed.
+    async fn fill(
+        &self,
+        group: &Group,
+        slot: &Slot,
+        number: u64,
+        sampled: &Result<(), ApiError>,
+        within: Duration,
+    ) -> bool {
+        let sampled = match sampled {
+            Ok(()) => Ok(()),
+            // One topic that cannot be read is no reason to keep the others from those who want them.
+            Err(_) => self.sampler.sampled_within(slot.command.needs(), within).await,
+        };
+        let tick = match sampled {
+            Ok(()) => self.evaluate(&group.key.question, slot, number).await,
+            Err(error) => Err(error),
+        };
+        match tick {
+            Ok(tick) => slot.publish(Newest::Tick(Arc::new(tick))),
+            // It may work again at the next tick; the gap in `seq` tells of this one.
+            Err(error) if error.code == ErrorCode::Unavailable => {
+                self.hub.dropped(1);
+                return false;
+            }
+            Err(error) => self.hub.end(group, slot, error),
+        }
+        true
+    }
+
+    /// Adds what happened to a queue; whether anything did.
+    async fn lengthen(&self, queue: &Queue, within: Duration) -> bool {
+        let told = queue.tick(&self.sampler, within).await;
+        told.unwrap_or_else(|error| {
+            // Nothing is missed: the next tick tells of this one too.
+            debug!("cannot tell what happened to processes: {error}");
+            false
+        })
+    }
+
+    async fn evaluate(&self, question: &Question, slot: &Slot, number: u64) -> Result<Tick, ApiError> {
+        let command = slot.command.as_ref();
         let (key, view) = {
             let ring = self.sampler.ring();
             let now = ring.newest(command.needs());
-            let base = group.base(&ring, &now);
+            let base = slot.base(&ring, &now);
             self.answers.view_between(&ring, base, now, question.viewer)
         };
         let selected = command.select(&view);
         if selected.is_empty() {
-            return group.evaluate(number, &view, || self.answers.answer(question, key, command, &view));
+            return slot.evaluate(number, &view, || self.answers.answer(question, key, command, &view));
         }
         let view = view.with_details(self.sampler.details(selected).await?);
-        group.evaluate(number, &view, || Answers::fresh(question, command, &view).map(Arc::new))
+        slot.evaluate(number, &view, || Answers::fresh(question, command, &view).map(Arc::new))
     }
 }
 
@@ -123,19 +173,22 @@ impl Hub {
     /// When the ticker has something to do next.
     fn next_wake(&self) -> Option<Instant> {
         let groups = self.groups();
-        let times = groups.values().map(|group| self.lead_time(group).unwrap_or_else(|| self.next_tick(group)));
+        let times = groups.values().map(|group| match &group.told {
+            Told::Slot(slot) => self.lead_time(group, slot).unwrap_or_else(|| self.next_tick(group)),
+            Told::Queue(_) => self.next_tick(group),
+        });
         times.min()
     }
 
     fn next_tick(&self, group: &Group) -> Instant {
-        self.tick_time(group.interval(), group.progress().number + 1)
+        self.tick_time(group.interval(), group.number() + 1)
     }
 
     /// When the machine is to be read ahead of the next tick, if it has to be and has not been.
-    fn lead_time(&self, group: &Group) -> Option<Instant> {
-        let has_rates = !group.command.needs().with_rates().is_empty();
+    fn lead_time(&self, group: &Group, slot: &Slot) -> Option<Instant> {
+        let has_rates = !slot.command.needs().with_rates().is_empty();
         let is_long = group.interval() > MAX_WINDOW;
-        (has_rates && is_long && !group.progress().is_led).then(|| self.next_tick(group) - MAX_WINDOW)
+        (has_rates && is_long && !slot.progress().is_led).then(|| self.next_tick(group) - MAX_WINDOW)
     }
 
     /// The groups whose tick has come. Ticks that went by unnoticed are dropped.
@@ -143,13 +196,31 @@ impl Hub {
         let groups = self.groups();
         let due = groups.values().filter_map(|group| {
             let number = self.tick_number(group.interval());
-            let mut progress = group.progress();
-            let missed = number.checked_sub(progress.number + 1)?;
-            progress.number = number;
-            progress.is_led = false;
-            self.dropped(missed);
+            let missed = group.advance(number)?;
+            if let Told::Slot(slot) = &group.told {
+                slot.progress().is_led = false;
+                self.dropped(missed);
+            }
             Some(Due { group: group.clone(), number })
         });
         due.collect()
+    }
+}
+
+impl Group {
+    /// What is sampled for a tick.
+    fn topics(&self) -> Topics {
+        match &self.told {
+            Told::Slot(slot) => slot.command.needs(),
+            Told::Queue(queue) => queue.topics(),
+        }
+    }
+
+    /// How long it takes to find out what to tell.
+    fn cost(&self) -> Duration {
+        match &self.told {
+            Told::Slot(slot) => slot.progress().cost,
+            Told::Queue(_) => Duration::ZERO,
+        }
     }
 }
