@@ -104,8 +104,8 @@ def test_without_watchers_nothing_is_read(start):
 )
 def test_changes_applied_give_the_whole_list(client, spawn, params):
     children = [spawn() for _ in range(4)]
-    client.subscribe("delta", 300, "process.getall", mode="delta", **params)
     client.subscribe("whole", 300, "process.getall", **params)
+    client.subscribe("delta", 300, "process.getall", mode="delta", **params)
     rows, mine, whole, compared = {}, {}, {}, 0
     while compared < 8:
         event = client.event()
@@ -123,6 +123,15 @@ def test_changes_applied_give_the_whole_list(client, spawn, params):
         if compared == 3 and children:
             children.pop().end()
             spawn()
+
+
+def test_after_the_first_event_only_changes_are_told(start):
+    psiod = start()
+    with psiod.client() as client:
+        client.subscribe(1, 300, "process.getall", mode="delta")
+        events = [client.event() for _ in range(5)]
+        assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
+        assert ["reset" in event["data"] for event in events] == [True, False, False, False, False]
 
 
 def test_delta_of_what_is_no_list_is_told_whole(client):
@@ -298,6 +307,23 @@ def test_a_flood_of_costly_requests_is_refused_and_hurts_nobody_else(start, big_
                     refused = answer
         assert refused and code(refused) == "too_many", refused
         until(lambda: flooder.ask("process.getall", filter="pid=1")["type"] == "response", "it may ask again")
+
+
+def test_dear_subscriptions_of_one_client_do_not_delay_those_of_others(start, big_machine):
+    psiod = start("--replay", str(big_machine))
+    with psiod.client() as bystander, psiod.client() as greedy:
+        for number in range(30):
+            # Long texts that are all the same are what sorting is slowest with.
+            data = {"name": "process.getall", "filter": f"name!=x{number}", "sort": "cmdline", "limit": 1}
+            greedy.send({"type": "subscribe", "id": number, "interval": 100, "data": data})
+        bystander.subscribe(1, 200, "daemon.getstats")
+        bystander.event()
+        time.sleep(2)
+        began = time.monotonic()
+        events = [bystander.event() for _ in range(10)]
+        assert time.monotonic() - began < 4, "ten events, one each 200 ms"
+        assert events[-1]["seq"] - events[0]["seq"] <= 12
+        assert bystander.data("daemon.getstats")["dropped_ticks"] > 0, "the dear ones were late"
 
 
 def test_a_burst_of_subscribing_and_leaving_leaves_nothing(start):

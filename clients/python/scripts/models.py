@@ -24,8 +24,10 @@ from __future__ import annotations
 
 """
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
-WATCH = "process.watch"
-"""Subscribe only, with a record of its own in watching.py."""
+WATCH = "watch"
+"""The kind of commands that are subscribed to and not asked: they have no method."""
+MILLISECONDS, SECONDS = "Milliseconds from the epoch", "Seconds from the epoch"
+"""How the wire and Python count a `time`."""
 
 Schema = dict[str, Any]
 
@@ -116,7 +118,8 @@ def references(schema: object) -> list[str]:
 
 def python_name(key: str) -> str:
     name = key.strip("$").replace(".", "_").replace("-", "_")
-    return name + "_" if keyword.iskeyword(name) else name
+    # An attribute `list` would hide the type from the annotations below it.
+    return name + "_" if keyword.iskeyword(name) or name == "list" else name
 
 
 def docstring(text: str, indent: int) -> str:
@@ -135,11 +138,23 @@ def definition(name: str, types: Types) -> str:
         return f"{name} = {types.annotation(schema)}\n" + docstring(doc, 0)
     text = f"@dataclass(frozen=True, slots=True, repr=False, eq=False)\nclass {name}(Record):\n" + docstring(doc, 4)
     for key, field in schema["properties"].items():
+        if key == "time":
+            text += time_in_seconds(name, field)
+            continue
         attribute, reader = python_name(key), types.reader(field)
         how = f" = field(metadata=sent_as({json.dumps(key) if attribute != key else None}, {reader}))"
         text += f"\n    {attribute}: {types.annotation(field)}{how if reader or attribute != key else ''}\n"
         text += docstring(field.get("description", ""), 4)
     return text
+
+
+def time_in_seconds(record: str, field: Schema) -> str:
+    """A `time` as all others in Python; on the wire it is in milliseconds, and nowhere null."""
+    doc = field["description"]
+    if field["type"] != "integer" or not doc.startswith(MILLISECONDS):
+        raise SystemExit(f"{record}.time is not an integer that is told in {MILLISECONDS}: {json.dumps(field):.200}")
+    text = "\n    time: float = field(metadata=sent_as(None, seconds))\n"
+    return text + docstring(SECONDS + doc.removeprefix(MILLISECONDS), 4)
 
 
 def choice(schema: Schema) -> str:
@@ -157,7 +172,7 @@ def filled(text: str, indent: int, later: str = "") -> str:
 def models(types: Types) -> str:
     parts = [definition(name, types) for name in types.ordered()]
     text = HEADER.format("What psiod tells, as records.")
-    text += "from dataclasses import dataclass, field\nfrom typing import Any, Literal\n\n"
+    text += "from dataclasses import dataclass, field\nfrom typing import Any, Literal\n\nfrom .answers import seconds\n"
     return text + "from .record import Record, list_of, sent_as\n\n" + "\n\n".join(["", *parts]).lstrip("\n")
 
 
@@ -196,8 +211,9 @@ def method(name: str, command: Schema, types: Types, is_async: bool) -> str:
 
 def overload(name: str, command: Schema, types: Types, subscription: str) -> str:
     required, _, optional = parameters(command, types)[0].partition(", *")
-    head = f"    def subscribe(self, name: Literal[{json.dumps(name)}], *{required}, interval: float = 1.0, "
-    head += f"mode: Mode = None{optional}) -> {subscription}[{types.annotation(command['reply'])}]: ..."
+    mode = "" if command["kind"] == WATCH else ", mode: Mode = None"
+    head = f"    def subscribe(self, name: Literal[{json.dumps(name)}], *{required}, interval: float = 1.0{mode}"
+    head += f"{optional}) -> {subscription}[{types.annotation(command['reply'])}]: ..."
     return "    @overload\n" + folded(head)
 
 
@@ -217,6 +233,14 @@ def folded(head: str) -> str:
     return f"{before}(\n" + "".join(f"        {part.strip()},\n" for part in parts) + f"    ) ->{after}\n"
 
 
+def imported(module: str, names: set[str]) -> str:
+    """An import on one line or, where that is longer than 120, with a name on each."""
+    line = f"from .{module} import {', '.join(sorted(names))}\n"
+    if len(line) <= 121:
+        return line
+    return f"from .{module} import (\n" + "".join(f"    {name},\n" for name in sorted(names)) + ")\n"
+
+
 FACE = '''
 
 class {a}Commands(ABC):
@@ -229,10 +253,6 @@ class {a}Commands(ABC):
     def _subscribe(self, name: str, interval: float, mode: Mode, params: dict[str, Any]) -> {a}Subscription[Any]: ...
 {methods}
 {overloads}    @overload
-    def subscribe(
-        self, name: Literal["process.watch"], *, interval: float = 1.0
-    ) -> {a}Subscription[ProcessWatch]: ...
-    @overload
     def subscribe(
         self, name: str, *, interval: float = 1.0, mode: Mode = None, **params: Any
     ) -> {a}Subscription[Any]: ...
@@ -255,16 +275,17 @@ def reply(command: Schema, types: Types) -> str:
 
 
 def commands(schema: Schema, types: Types) -> str:
-    known = {name: command for name, command in schema["commands"].items() if name != WATCH}
-    reads = {name: command for name, command in known.items() if command["kind"] == "read"}
+    known = schema["commands"]
+    asked = {name: command for name, command in known.items() if command["kind"] != WATCH}
+    watched = {name: command for name, command in known.items() if command["kind"] in ("read", WATCH)}
     used = {ref for command in known.values() for ref in references([command["params"], command["reply"]])} - {"Format"}
-    table = "".join(f"    {json.dumps(name)}: {reply(command, types)},\n" for name, command in known.items())
+    table = "".join(f"    {json.dumps(name)}: {reply(command, types)},\n" for name, command in asked.items())
     readers = {name for name in ("Reply", "list_of", "plain") if name in table}
     text = HEADER.format("The commands of psiod, as methods.")
     text += "from abc import ABC, abstractmethod\nfrom collections.abc import Sequence\n"
     text += "from typing import Any, Literal, overload\n\nfrom .answers import Answer\n"
-    text += f"from .models import {', '.join(sorted(used))}\nfrom .record import {', '.join(sorted(readers))}\n"
-    text += "from .subscription import AsyncSubscription, Subscription\nfrom .watching import ProcessWatch\n\n"
+    text += imported("models", used) + imported("record", readers)
+    text += "from .subscription import AsyncSubscription, Subscription\n\n"
     text += 'Mode = Literal["delta"] | None\n\nREPLIES: dict[str, Reply] = {\n' + table
     text += '}\n"""How the answer of each command is read."""\n'
     for is_async in (True, False):
@@ -273,8 +294,8 @@ def commands(schema: Schema, types: Types) -> str:
             a=a,
             face="asyncio" if is_async else "sync",
             d="async def" if is_async else "def",
-            methods="".join("\n" + method(name, command, types, is_async) for name, command in known.items()),
-            overloads="".join(overload(name, command, types, f"{a}Subscription") for name, command in reads.items()),
+            methods="".join("\n" + method(name, command, types, is_async) for name, command in asked.items()),
+            overloads="".join(overload(name, command, types, f"{a}Subscription") for name, command in watched.items()),
         )
     return text
 

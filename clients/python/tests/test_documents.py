@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,10 +41,29 @@ def busy_process() -> Iterator[int]:
         process.wait()
 
 
+@contextmanager
+def coming_and_going() -> Iterator[None]:
+    """Meanwhile a process starts and ends every now and then."""
+    is_over = threading.Event()
+
+    def live() -> None:
+        while not is_over.wait(0.1):
+            subprocess.run([sys.executable, "-c", ""], check=True)
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
 @pytest.mark.parametrize("code", README, ids=range(1, len(README) + 1))
 def test_what_the_readme_shows_runs(code: str, psiod: Psiod) -> None:
     assert ADDRESS in code
-    done = run("-c", code.replace(ADDRESS, psiod.url))
+    with coming_and_going():  # What the example of process.watch waits for.
+        done = run("-c", code.replace(ADDRESS, psiod.url))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 

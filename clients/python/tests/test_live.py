@@ -102,8 +102,15 @@ def test_described_commands_all_have_a_method(psiod: Psiod) -> None:
     with Client(psiod.url) as psio:
         described = psio.daemon_describe().data
         assert described.protocol == 1
-        names = {command.name for command in described.commands} - {"process.watch"}
-        assert {name for name in names if not hasattr(psio, name.replace(".", "_"))} == set()
+        asked = {command.name for command in described.commands if command.kind != "watch"}
+        assert {name for name in asked if not hasattr(psio, name.replace(".", "_"))} == set()
+
+
+def test_what_can_only_be_subscribed_to_has_no_method(psiod: Psiod) -> None:
+    with Client(psiod.url) as psio:
+        watched = {command.name for command in psio.daemon_describe().data.commands if command.kind == "watch"}
+        assert "process.watch" in watched
+        assert {name for name in watched if hasattr(psio, name.replace(".", "_"))} == set()
 
 
 def test_refusals_arrive_as_exceptions(psiod: Psiod) -> None:
@@ -201,8 +208,8 @@ def test_process_watch_tells_of_a_child(psiod: Psiod) -> None:
     with Client(psiod.url) as psio, psio.subscribe("process.watch", interval=0.2) as events:
         first = next(events).data
         assert first.source in ("proc_connector", "sweeps")
-        assert first.processes is not None
-        assert os.getpid() in {row.pid for row in first.processes}
+        assert first.list_ is not None
+        assert os.getpid() in {row.pid for row in first.list_}
         child = sleeper(0.8)
         child.wait()
         seen: dict[str, int | None] = {}
@@ -242,4 +249,4 @@ def test_after_a_restart_process_watch_begins_anew_and_says_so(start: Callable[[
         while (data := next(watch).data).lost == 0:
             assert time.monotonic() < deadline
         assert data.lost is None
-        assert data.processes is not None
+        assert data.list_ is not None

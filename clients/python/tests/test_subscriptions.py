@@ -403,14 +403,14 @@ def test_every_event_of_process_watch_counts() -> None:
             events = psio.subscribe("process.watch")
             first = (await anext(events)).data
             await settled(psio)
-            assert first.processes is not None
-            assert (first.source, first.processes[0].name, first.events, first.lost) == ("sweeps", "init", [], 0)
+            assert first.list_ is not None
+            assert (first.source, first.list_[0].name, first.events, first.lost) == ("sweeps", "init", [], 0)
             second = (await anext(events)).data
-            assert (second.source, second.processes, second.lost) == ("sweeps", None, 0)
+            assert (second.source, second.list_, second.lost) == ("sweeps", None, 0)
             assert (second.events[0].event, second.events[0].pid, second.events[0].time) == ("started", 7, 2.5)
             third = (await anext(events)).data
-            assert third.processes is not None
-            assert (third.lost, third.processes[0].pid, third.events[0].event) == (3, 2, "exited")
+            assert third.list_ is not None
+            assert (third.lost, third.list_[0].pid, third.events[0].event) == (3, 2, "exited")
             assert (await anext(events)).data.lost is None
 
     with FakeDaemon(script) as daemon:
@@ -433,8 +433,8 @@ def test_after_a_reconnection_process_watch_says_that_something_was_lost() -> No
             assert (await anext(events)).data.lost == 0
             await settled(psio)
             again = (await anext(events)).data
-            assert again.processes is not None
-            assert (again.lost, again.processes[0].pid) == (None, 2)
+            assert again.list_ is not None
+            assert (again.lost, again.list_[0].pid) == (None, 2)
             await settled(psio)
             assert (await anext(events)).data.lost == 0
 
@@ -467,8 +467,8 @@ def test_a_consumer_too_slow_for_process_watch_is_told_and_gets_the_list_afresh(
                 await asyncio.sleep(0.01)
             await settled(psio)
             event = await anext(events)
-            assert event.data.processes is not None
-            assert (event.seq, event.data.lost, event.data.processes[0].pid) == (1, None, 5)
+            assert event.data.list_ is not None
+            assert (event.seq, event.data.lost, event.data.list_[0].pid) == (1, None, 5)
 
     with FakeDaemon(script) as daemon:
         run(scenario(daemon.url))

@@ -12,14 +12,14 @@ const commands = Object.entries(schema.commands).map(([name, command]) => [
   {
     type: "object",
     description: command.description,
-    properties: { params: untitled(command.params), reply: command.reply },
-    required: ["params", "reply"],
+    properties: { kind: { const: command.kind }, params: untitled(command.params), reply: command.reply },
+    required: ["kind", "params", "reply"],
     additionalProperties: false,
   },
 ]);
 const root = {
   title: "Commands",
-  description: "Parameters and reply of every command, by its name.",
+  description: "Kind, parameters and reply of every command, by its name; of kind `watch`, the reply is the data of an event.",
   type: "object",
   properties: Object.fromEntries(commands),
   required: commands.map(([name]) => name),

@@ -2,8 +2,8 @@
 import { Connection, type ConnectionState } from "./connection.js";
 import { ConnectionLost } from "./errors.js";
 import { DeltaInbox, type DeltaTick, type Inbox, type Tick, ValueInbox, WatchInbox, type WatchTick } from "./inbox.js";
-import type { Answer, BareCommand, Chosen, CommandName, Exactly, ListCommand, Params, Reply } from "./protocol.js";
-import type { RowOf } from "./protocol.js";
+import type { Answer, AskedCommand, BareCommand, Chosen, CommandName, Exactly } from "./protocol.js";
+import type { ListCommand, Params, Reply, RowOf } from "./protocol.js";
 import { type WebSocketClass, webSocketClass, withSocketScheme } from "./socket.js";
 import { type Pace, type Question, RunningSubscription, type Subscription } from "./subscription.js";
 
@@ -30,7 +30,7 @@ export interface SubscribeOptions extends Pace {
 export type Changeable<N extends CommandName> = Partial<Omit<Params<N>, "fields" | "format">>;
 
 /** A name that the schema of this version does not have; a newer psiod may. */
-type NewerName<N extends string> = N extends CommandName | "process.watch" ? never : N;
+type NewerName<N extends string> = N extends CommandName ? never : N;
 
 /**
  * Connects to psiod, and connects again whenever the connection breaks, until `close()`.
@@ -71,7 +71,7 @@ export class Psio {
    *
    * @throws CommandError when psiod refuses; ConnectionLost when the connection breaks first or cannot be made.
    */
-  request<N extends CommandName, const P extends Params<N>>(
+  request<N extends AskedCommand, const P extends Params<N>>(
     name: N,
     params: Exactly<Params<N>, P>,
     options?: RequestOptions,
@@ -83,7 +83,7 @@ export class Psio {
   }
 
   /** The data of the answer alone; otherwise as `request`. */
-  get<N extends CommandName, const P extends Params<N>>(
+  get<N extends AskedCommand, const P extends Params<N>>(
     name: N,
     params: Exactly<Params<N>, P>,
     options?: RequestOptions,
@@ -101,13 +101,17 @@ export class Psio {
    *
    * The iteration throws CommandError when psiod refuses the subscription, SubscriptionEnded when it ends it later.
    */
-  subscribe(name: "process.watch", params?: {}, options?: Omit<SubscribeOptions, "mode">): Subscription<WatchTick>;
+  subscribe<const P extends Params<"process.watch">>(
+    name: "process.watch",
+    params?: Exactly<Params<"process.watch">, P>,
+    options?: Omit<SubscribeOptions, "mode">,
+  ): Subscription<WatchTick>;
   subscribe<N extends ListCommand, const P extends Params<N>>(
     name: N,
     params: Exactly<Params<N>, P>,
     options: SubscribeOptions & { mode: "delta" },
   ): Subscription<DeltaTick<Chosen<RowOf<N>, P>>, Changeable<N>>;
-  subscribe<N extends CommandName, const P extends Params<N>>(
+  subscribe<N extends AskedCommand, const P extends Params<N>>(
     name: N,
     params: Exactly<Params<N>, P>,
     options?: SubscribeOptions & { mode?: "whole" },

@@ -1,7 +1,8 @@
 // What stands between psiod, which sends when it ticks, and a consumer, which takes when it is ready. None of the three
 // grows without bound: lists and values keep the newest, `process.watch` keeps a bounded queue.
 import { type Changes, DeltaList } from "./delta.js";
-import { type EventMessage, type Meta, type ProcessWatchEvent, isObject } from "./protocol.js";
+import { type EventMessage, type Meta, isObject } from "./protocol.js";
+import type { ProcessWatchEvent } from "./types.js";
 
 interface EventHead {
   seq: number;

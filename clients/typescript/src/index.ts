@@ -7,16 +7,14 @@ export { type Code, CommandError, ConnectionLost, type Refusal, SubscriptionEnde
 export type { DeltaTick, Tick, WatchTick } from "./inbox.js";
 export type {
   Answer,
+  AskedCommand,
   Columns,
   CommandName,
-  LifecycleEvent,
   ListCommand,
   Meta,
   Params,
-  ProcessWatchEvent,
   Reply,
   RowOf,
-  WatchedProcess,
 } from "./protocol.js";
 export { type Socket, type WebSocketClass, socketUrl } from "./socket.js";
 export type { Pace, Subscription } from "./subscription.js";

@@ -1,7 +1,7 @@
 // The wire protocol around what the schema says of each command: its messages, and how commands are typed by their
 // names and parameters. A message that is not understood is ignored, as version 1 of the protocol only ever adds.
 import type { Refusal } from "./errors.js";
-import type { Commands, ProcessRow } from "./types.js";
+import type { Commands } from "./types.js";
 
 export interface Meta {
   /** Over how many milliseconds rates were measured. */
@@ -22,12 +22,14 @@ export interface Reply<T> {
 export type CommandName = keyof Commands;
 export type Params<N extends CommandName> = Commands[N]["params"];
 
+/** Commands that can be asked; the others, of kind `watch`, can only be subscribed to. */
+export type AskedCommand = { [N in CommandName]: Commands[N]["kind"] extends "watch" ? never : N }[CommandName];
 /** Commands that can be asked without parameters. */
-export type BareCommand = { [N in CommandName]: {} extends Params<N> ? N : never }[CommandName];
+export type BareCommand = { [N in AskedCommand]: {} extends Params<N> ? N : never }[AskedCommand];
 /** Commands that list. */
 export type ListCommand = {
-  [N in CommandName]: Commands[N]["reply"] extends readonly object[] ? N : never;
-}[CommandName];
+  [N in AskedCommand]: Commands[N]["reply"] extends readonly object[] ? N : never;
+}[AskedCommand];
 /** A row of a command that lists. */
 export type RowOf<N extends ListCommand> = Commands[N]["reply"] extends readonly (infer Row)[] ? Row : never;
 
@@ -43,50 +45,12 @@ export type Chosen<Row, P> = P extends { fields: readonly (infer Field)[] }
   : Row;
 
 /** What a command answers when it is asked with these parameters. */
-export type Answer<N extends CommandName, P> = Commands[N]["reply"] extends readonly (infer Row)[]
+export type Answer<N extends AskedCommand, P> = Commands[N]["reply"] extends readonly (infer Row)[]
   ? P extends { format: "columns" } ? Columns<Chosen<Row, P>> : Chosen<Row, P>[]
   : Commands[N]["reply"];
 
 /** Parameters that psiod would refuse as unknown do not compile. */
 export type Exactly<Wanted, Given extends Wanted> = Given & { [Key in Exclude<keyof Given, keyof Wanted>]: never };
-
-/** What happened to a process, as `process.watch` tells it. What could not be read before it ended is null. */
-export interface LifecycleEvent {
-  event: "started" | "exec" | "exited";
-  pid: number;
-  /** Clock ticks from boot to its start; with `pid` it names the process for ever. */
-  started: number | null;
-  ppid: number | null;
-  name: string | null;
-  username: string | null;
-  cmdline: string[] | null;
-  /** 0–255 when it ended by itself. */
-  exit_code: number | null;
-  /** Number of the signal that ended it. */
-  signal: number | null;
-  /** Milliseconds since the epoch. */
-  time: number;
-}
-
-/** A living process, as `process.watch` lists it. */
-export type WatchedProcess = Pick<
-  ProcessRow,
-  "pid" | "started" | "ppid" | "name" | "username" | "cmdline" | "create_time"
->;
-
-/** The data of `process.watch`: what happened in an interval, in order. */
-export interface ProcessWatchEvent {
-  events: LifecycleEvent[];
-  /**
-   * Whether the kernel tells of each process, or sweeps are compared and short lives are missed. In the first event, and
-   * again when that changes.
-   */
-  source?: "proc_connector" | "sweeps";
-  /** All that live, in place of everything told before: at first, and whenever events are `lost`. */
-  list?: WatchedProcess[];
-  /** Present when events are missing before these: how many, null when that is not known. */
-  lost?: number | null;
-}
 
 export interface EventMessage {
   type: "event";

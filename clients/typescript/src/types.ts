@@ -76,7 +76,7 @@ export type ErrorCode =
   | "internal";
 
 /**
- * Parameters and reply of every command, by its name.
+ * Kind, parameters and reply of every command, by its name; of kind `watch`, the reply is the data of an event.
  */
 export interface Commands {
   /**
@@ -84,6 +84,7 @@ export interface Commands {
    * proc_stat(5).
    */
   "cpu.getall": {
+    kind: "read";
     /**
      * Parameters of a command that lists.
      */
@@ -120,6 +121,7 @@ export interface Commands {
    * Source: psiod itself.
    */
   "daemon.describe": {
+    kind: "read";
     /**
      * For commands that take none.
      */
@@ -130,6 +132,7 @@ export interface Commands {
    * psiod's own version, cost and clients. Source: psiod itself, `/proc/self/statm`, getrusage(2).
    */
   "daemon.getstats": {
+    kind: "read";
     /**
      * For commands that take none.
      */
@@ -141,6 +144,7 @@ export interface Commands {
    * `/proc/loadavg`, `/etc/os-release`, uname(2).
    */
   "host.getstats": {
+    kind: "read";
     /**
      * For commands that take none.
      */
@@ -152,6 +156,7 @@ export interface Commands {
    * `/proc/vmstat`; see proc_meminfo(5).
    */
   "memory.getall": {
+    kind: "read";
     /**
      * For commands that take none.
      */
@@ -163,6 +168,7 @@ export interface Commands {
    * `process.getall`; also `/proc/PID/status`, `cgroup` and `oom_score`.
    */
   "process.get": {
+    kind: "read";
     /**
      * Parameters of `process.get`.
      */
@@ -183,6 +189,7 @@ export interface Commands {
    * window that `meta.window_ms` tells. Source: `/proc/PID/stat`, `statm`, `status` and `cmdline`; see proc_pid_stat(5).
    */
   "process.getall": {
+    kind: "read";
     /**
      * Parameters of a command that lists.
      */
@@ -226,6 +233,7 @@ export interface Commands {
    * connector of Linux (netlink, `CN_IDX_PROC`), and what `process.getall` reads.
    */
   "process.watch": {
+    kind: "watch";
     /**
      * For commands that take none.
      */

@@ -1,4 +1,5 @@
 // The examples of the README and those under examples/ do what they say, with the package as it is built.
+import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Psiod, runNode, startPsiod } from "./psiod.js";
@@ -27,8 +28,8 @@ async function runReadme(number: number): Promise<string[]> {
 }
 
 describe("the README", () => {
-  it("has three programs", async () => {
-    expect(await programs()).toHaveLength(3);
+  it("has four programs", async () => {
+    expect(await programs()).toHaveLength(4);
   });
 
   it("asks once", async () => {
@@ -51,6 +52,15 @@ describe("the README", () => {
     expect(lines[0]).toMatch(/^\d+ processes$/);
     // A busy machine may skip ticks, and then the list comes whole again.
     for (const line of lines.slice(1)) expect(line).toMatch(/^\d+ processes(, \d+ changed, \d+ started, \d+ gone)?$/);
+  });
+
+  it("tells of processes that start and exit", async () => {
+    // It ends once something has happened in two intervals.
+    const happenings = setInterval(() => spawnSync(process.execPath, ["--version"]), 100);
+    const lines = await runReadme(3).finally(() => clearInterval(happenings));
+    expect(lines[0]).toMatch(/^\d+ processes live$/);
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines.slice(1)) expect(line).toMatch(/^(started|exec|exited) \d+ \S/);
   });
 });
 

@@ -1,6 +1,7 @@
 // What compiles, and as what. `tsc` checks this file; at run time only the calls happen.
 import { describe, expectTypeOf, it } from "vitest";
-import type { Changes, Columns, CpuRow, HostStats, MemoryStats, ProcessRow, ProcessWatchEvent } from "../src/index.js";
+import type { Changes, Columns, CpuRow, HostStats, LifecycleEvent, MemoryStats, ProcessRow } from "../src/index.js";
+import type { ProcessWatchEvent, WatchedProcess } from "../src/index.js";
 import { fakeClient } from "./fake_socket.js";
 
 const { psio, newest } = fakeClient();
@@ -48,6 +49,14 @@ describe("requests that psiod would refuse", () => {
     psio.subscribe("memory.getall", {}, { mode: "delta" }).unsubscribe();
     // @ts-expect-error: process.watch has no mode
     psio.subscribe("process.watch", {}, { mode: "delta" }).unsubscribe();
+    // @ts-expect-error: process.watch has no parameters
+    psio.subscribe("process.watch", { limit: 5 }).unsubscribe();
+    // @ts-expect-error: process.watch can only be subscribed to
+    void psio.request("process.watch");
+    // @ts-expect-error: with parameters neither
+    void psio.request("process.watch", {});
+    // @ts-expect-error: nor can its data alone be asked for
+    void psio.get("process.watch");
   });
 });
 
@@ -60,8 +69,17 @@ describe("events", () => {
     expectTypeOf<EventOf<typeof delta>["changes"]>().toEqualTypeOf<Changes>();
     const watch = psio.subscribe("process.watch");
     expectTypeOf<EventOf<typeof watch>["data"]>().toEqualTypeOf<ProcessWatchEvent>();
+    const paced = psio.subscribe("process.watch", {}, { interval: 500 });
+    expectTypeOf(paced).toEqualTypeOf(watch);
     const bare = psio.subscribe("memory.getall");
     expectTypeOf<EventOf<typeof bare>["data"]>().toEqualTypeOf<MemoryStats>();
+  });
+
+  it("of process.watch may tell of a loss, of unknown size too, and a list", () => {
+    expectTypeOf<ProcessWatchEvent["lost"]>().toEqualTypeOf<number | null | undefined>();
+    expectTypeOf<ProcessWatchEvent["list"]>().toEqualTypeOf<WatchedProcess[] | null | undefined>();
+    expectTypeOf<ProcessWatchEvent["events"]>().toEqualTypeOf<LifecycleEvent[]>();
+    expectTypeOf<LifecycleEvent["event"]>().toEqualTypeOf<"started" | "exec" | "exited">();
   });
 
   it("keep their type through change", () => {

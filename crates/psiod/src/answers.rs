@@ -12,7 +12,6 @@ use psio_api::data::snapshot::Snapshot;
 use psio_api::data::topics::Topics;
 use psio_api::data::view::View;
 use psio_api::error::ApiError;
-use psio_api::reply::Rendered;
 use psio_api::request::Mode;
 
 use crate::ring::{Ring, ViewKey};
@@ -29,7 +28,7 @@ pub struct Question {
     pub command: &'static str,
     /// Its parameters; empty when there are none.
     pub params: Box<str>,
-    /// Whether the rows are told under their keys, as the first event of a delta subscription has them.
+    /// Whether changes are wanted; the answer itself is the same.
     pub mode: Mode,
     /// Whom the answer is for.
     pub viewer: Viewer,
@@ -41,17 +40,6 @@ impl Question {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
         hasher.finish()
-    }
-
-    /// Its answer for this view. A command that does not list is told whole in either mode.
-    pub fn render(&self, command: &dyn Prepared, view: &View) -> Result<Rendered, ApiError> {
-        match self.mode {
-            Mode::Whole => command.run(view),
-            Mode::Delta => match command.list(view)? {
-                Some(listing) => Ok(listing.reset()),
-                None => command.run(view),
-            },
-        }
     }
 }
 
@@ -97,7 +85,7 @@ impl Answers {
         if let Some(answer) = self.kept_answer(question, key) {
             return Ok(answer);
         }
-        let answer = Arc::new(Self::fresh(question, command, view)?);
+        let answer = Arc::new(Self::fresh(command, view)?);
         let mut kept = self.kept();
         kept.make_room(answer.kept_bytes());
         kept.answers.insert((key, question.clone()), answer.clone());
@@ -105,8 +93,8 @@ impl Answers {
     }
 
     /// An answer that is not shared.
-    pub fn fresh(question: &Question, command: &dyn Prepared, view: &View) -> Result<SharedAnswer, ApiError> {
-        Ok(SharedAnswer::new(&question.render(command, view)?, &Stamp::of(view, command.needs())))
+    pub fn fresh(command: &dyn Prepared, view: &View) -> Result<SharedAnswer, ApiError> {
+        Ok(SharedAnswer::new(&command.run(view)?, &Stamp::of(view, command.needs())))
     }
 
     /// The answer, if it is kept.
@@ -165,6 +153,7 @@ mod tests {
 
     use psio_api::command::Run;
     use psio_api::data::access::Access;
+    use psio_api::reply::Rendered;
     use psio_api::{example_machine, registry};
 
     use super::*;

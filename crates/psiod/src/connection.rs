@@ -121,7 +121,7 @@ impl Connection {
                     Answer::now(order, response(encoding, id.as_ref(), answer))
                 }
                 Look::Details(view, selected) => Answer::later(order, async move {
-                    let answer = asker.detailed(&question, command.as_ref(), &view, selected).await;
+                    let answer = asker.detailed(command.as_ref(), &view, selected).await;
                     response(encoding, id.as_ref(), answer)
                 }),
             };

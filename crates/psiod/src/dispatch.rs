@@ -40,13 +40,14 @@ pub struct Service {
     /// What happens to processes.
     pub(crate) lifecycle: Lifecycle,
     pub(crate) answers: Answers,
+    http_budget: Arc<Mutex<Budget>>,
 }
 
 impl Service {
     /// A service that tells what this sampler reads, and what happens to processes.
     pub fn new(sampler: Sampler, stats: Arc<Stats>, lifecycle: Lifecycle) -> Self {
         let hub = Arc::new(Hub::new(stats.clone()));
-        Self { sampler, stats, hub, lifecycle, answers: Answers::default() }
+        Self { sampler, stats, hub, lifecycle, answers: Answers::default(), http_budget: Arc::default() }
     }
 
     /// Answers somebody of whom nothing is remembered.
@@ -57,7 +58,7 @@ impl Service {
         viewer: Viewer,
     ) -> Result<Arc<SharedAnswer>, ApiError> {
         let (question, command) = prepare(name, params, Mode::Whole, viewer)?;
-        Asker::new(self.clone(), viewer).sample_and_answer(&question, command.as_ref()).await
+        Asker::over_http(self.clone(), viewer).sample_and_answer(&question, command.as_ref()).await
     }
 
     /// A view of the newest samples of these topics, for somebody of whom nothing is remembered.
@@ -156,15 +157,9 @@ pub struct Asker {
     pub service: Arc<Service>,
     /// Who they are.
     pub viewer: Viewer,
-    memory: Mutex<Memory>,
-}
-
-/// What is remembered of an asker. Made at the first question: most connections only watch.
-#[derive(Default)]
-struct Memory {
     /// What they were last told, by fingerprint of the question, so that none shortens another's window.
-    told: HashMap<u64, Told>,
-    budget: Option<Budget>,
+    told: Mutex<HashMap<u64, Told>>,
+    budget: Arc<Mutex<Budget>>,
 }
 
 /// What the newest samples give.
@@ -178,7 +173,14 @@ pub enum Look {
 impl Asker {
     /// Somebody of whom nothing is remembered yet.
     pub fn new(service: Arc<Service>, viewer: Viewer) -> Self {
-        Self { service, viewer, memory: Mutex::default() }
+        Self { service, viewer, told: Mutex::default(), budget: Arc::default() }
+    }
+
+    /// The same for a request that comes without a connection to remember anything by: all of them share what may be
+    /// computed for them.
+    pub fn over_http(service: Arc<Service>, viewer: Viewer) -> Self {
+        let budget = service.http_budget.clone();
+        Self { service, viewer, told: Mutex::default(), budget }
     }
 
     /// Has the machine sampled, then answers.
@@ -190,7 +192,7 @@ impl Asker {
         self.service.sampler.sampled(command.needs()).await?;
         match self.look(question, command) {
             Look::Answer(answer) => answer,
-            Look::Details(view, selected) => self.detailed(question, command, &view, selected).await,
+            Look::Details(view, selected) => self.detailed(command, &view, selected).await,
         }
     }
 
@@ -205,28 +207,36 @@ impl Asker {
             return Look::Answer(Ok(answer));
         }
         let began = Instant::now();
-        if let Err(error) = self.memory().budget.get_or_insert_default().check(began) {
+        if let Err(error) = lock(&self.budget).check(began) {
             return Look::Answer(Err(error));
         }
         let answer = self.service.answers.answer(question, key, command, &view);
-        self.memory().budget.get_or_insert_default().spend(began.elapsed());
+        lock(&self.budget).spend(began.elapsed());
         Look::Answer(answer)
+    }
+
+    /// Does something that is computed for this asker alone.
+    pub async fn charged<T>(&self, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+        let began = Instant::now();
+        lock(&self.budget).check(began)?;
+        let done = work.await;
+        lock(&self.budget).spend(began.elapsed());
+        done
     }
 
     /// Answers from a view that lacks the dear fields of these processes.
     pub async fn detailed(
         &self,
-        question: &Question,
         command: &dyn Prepared,
         view: &View,
         selected: Vec<ProcessId>,
     ) -> Result<Arc<SharedAnswer>, ApiError> {
         let details = self.service.sampler.details(selected).await?;
-        Answers::fresh(question, command, &view.clone().with_details(details)).map(Arc::new)
+        Answers::fresh(command, &view.clone().with_details(details)).map(Arc::new)
     }
 
     fn view(&self, question: &Question, command: &dyn Prepared) -> (ViewKey, View) {
-        let told = &mut self.memory().told;
+        let mut told = lock(&self.told);
         let question = question.fingerprint();
         if told.len() >= MAX_TOLD && !told.contains_key(&question) {
             told.clear();
@@ -235,9 +245,9 @@ impl Asker {
         let ring = self.service.sampler.ring();
         self.service.answers.view(&ring, command.needs(), told, self.viewer)
     }
+}
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        // It is whole between any two statements that change it.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each is whole between any two statements that change it, so a panic elsewhere leaves it usable.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,7 +21,6 @@ from .errors import (
 from .record import Record
 from .subscription import AsyncSubscription, Subscription
 from .sync import Client
-from .watching import ProcessEvent, ProcessWatch
 
 __version__ = "0.1.0"
 
@@ -38,8 +37,6 @@ __all__ = [
     "Event",
     "Meta",
     "NotFound",
-    "ProcessEvent",
-    "ProcessWatch",
     "ProtocolError",
     "PsioError",
     "Record",

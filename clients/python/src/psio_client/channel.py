@@ -13,8 +13,8 @@ from typing import Any
 from .answers import Event, Meta, seconds
 from .delta import BrokenDelta, DeltaList, is_change
 from .errors import ProtocolError
+from .models import ProcessWatchEvent
 from .record import Reply
-from .watching import read_watch
 
 WATCH = "process.watch"
 WATCH_QUEUE = 1024
@@ -129,7 +129,12 @@ class WatchChannel(Channel):
 
     def _pop(self) -> Event[Any]:
         event, is_lossy = self._waiting.popleft()
-        watch = read_watch(event.get("data"), self._source, is_lossy)
+        data = event.get("data")
+        if isinstance(data, dict):
+            # What was left out because there is nothing to say is made good, so that no attribute is missing.
+            data = {"source": self._source, "lost": 0, "list": None, "events": []} | data
+            data |= {"lost": None} if is_lossy else {}
+        watch = ProcessWatchEvent.from_json(data)
         self._source = watch.source
         return _event(event, watch)
 

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 from .answers import Answer
-from .models import CpuRow, DaemonStats, Description, HostStats, MemoryStats, ProcessDetail, ProcessRow
+from .models import (
+    CpuRow,
+    DaemonStats,
+    Description,
+    HostStats,
+    MemoryStats,
+    ProcessDetail,
+    ProcessRow,
+    ProcessWatchEvent,
+)
 from .record import Reply, list_of
 from .subscription import AsyncSubscription, Subscription
-from .watching import ProcessWatch
 
 Mode = Literal["delta"] | None
 
@@ -186,8 +194,11 @@ class AsyncCommands(ABC):
     ) -> AsyncSubscription[list[ProcessRow]]: ...
     @overload
     def subscribe(
-        self, name: Literal["process.watch"], *, interval: float = 1.0
-    ) -> AsyncSubscription[ProcessWatch]: ...
+        self,
+        name: Literal["process.watch"],
+        *,
+        interval: float = 1.0,
+    ) -> AsyncSubscription[ProcessWatchEvent]: ...
     @overload
     def subscribe(
         self, name: str, *, interval: float = 1.0, mode: Mode = None, **params: Any
@@ -364,8 +375,11 @@ class Commands(ABC):
     ) -> Subscription[list[ProcessRow]]: ...
     @overload
     def subscribe(
-        self, name: Literal["process.watch"], *, interval: float = 1.0
-    ) -> Subscription[ProcessWatch]: ...
+        self,
+        name: Literal["process.watch"],
+        *,
+        interval: float = 1.0,
+    ) -> Subscription[ProcessWatchEvent]: ...
     @overload
     def subscribe(
         self, name: str, *, interval: float = 1.0, mode: Mode = None, **params: Any

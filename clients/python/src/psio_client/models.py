@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .answers import seconds
 from .record import Record, list_of, sent_as
 
 Access = Literal[
@@ -386,8 +387,8 @@ class LifecycleEvent(Record):
     signal: int | None
     """Number of the signal that ended it, as in signal(7); `null` where none did, and from `sweeps`."""
 
-    time: int
-    """Milliseconds from the epoch to when it happened; from `sweeps`, to the sweep that noticed it."""
+    time: float = field(metadata=sent_as(None, seconds))
+    """Seconds from the epoch to when it happened; from `sweeps`, to the sweep that noticed it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -624,7 +625,7 @@ class ProcessWatchEvent(Record):
     lost: Lost | None
     """How many events were lost before this one, `null` where that is not known. `list` then begins anew."""
 
-    list: list[WatchedProcess] | None = field(metadata=sent_as(None, list_of(WatchedProcess.from_json)))
+    list_: list[WatchedProcess] | None = field(metadata=sent_as("list", list_of(WatchedProcess.from_json)))
     """Who lives, ordered by pid, in place of everything told before: it was read after the `events` beside it
     happened."""
 

@@ -14,7 +14,7 @@ use psio_api::request::{Mode, RequestId};
 
 use super::group::{GroupKey, Told};
 use super::queue::{Queue, QueueListener};
-use super::slot::{First, Slot, SlotListener};
+use super::slot::{First, Newest, Slot, SlotListener};
 use super::subscriber::{Listener, Said, Subscriber};
 use crate::dispatch::{Asker, Service, Wanted, prepare_subscription};
 
@@ -50,18 +50,31 @@ impl Asker {
         key: GroupKey,
         command: Box<dyn Prepared>,
     ) -> Result<Box<dyn Listener>, ApiError> {
-        let hub = &self.service.hub;
+        let Service { hub, sampler, .. } = &*self.service;
+        let mut young = hub.young_tick(&key);
+        if young.is_none() {
+            sampler.sampled(command.needs()).await?;
+            // Somebody may have been quicker.
+            young = hub.young_tick(&key);
+        }
         let number = hub.nearest_tick(key.interval());
-        let first = match hub.young_tick(&key) {
+        let slot = Arc::new(Slot::new(command, key.question.mode));
+        let first = match young {
             Some(tick) => First::Tick(tick),
-            None => First::Answer(self.sample_and_answer(&key.question, command.as_ref()).await?, number),
+            None => {
+                let tick = Arc::new(self.charged(self.service.evaluate(&key.question, &slot, number)).await?);
+                slot.publish(Newest::Tick(tick.clone()));
+                First::Answer(tick)
+            }
         };
-        let told = self.service.sampler.ring().newest(command.needs());
-        let mode = key.question.mode;
-        let slot = || Told::Slot(Arc::new(Slot::new(command, mode, told)));
-        let membership = hub.join(key, slot, number, subscriber.mailbox());
-        let Told::Slot(slot) = membership.group.told.clone() else { unreachable!("{SAME_KIND}") };
-        Ok(Box::new(SlotListener::new(slot, membership, first)))
+        let membership = hub.join(key, || Told::Slot(slot.clone()), number, subscriber.mailbox());
+        let Told::Slot(joined) = membership.group.told.clone() else { unreachable!("{SAME_KIND}") };
+        let first = match first {
+            // There was no such group: what was found out here is its first tick.
+            First::Answer(tick) if Arc::ptr_eq(&joined, &slot) => First::Tick(tick),
+            first => first,
+        };
+        Ok(Box::new(SlotListener::new(joined, membership, first)))
     }
 
     async fn hear_of_processes(&self, subscriber: &Subscriber, key: GroupKey) -> Result<Box<dyn Listener>, ApiError> {
@@ -96,7 +109,7 @@ impl Service {
         let id = RequestId::from(1);
         subscriber.reserve(&id)?;
         let key = GroupKey { question, interval_ms };
-        Asker::new(self.clone(), viewer).subscribe(&subscriber, &id, key, wanted).await?;
+        Asker::over_http(self.clone(), viewer).subscribe(&subscriber, &id, key, wanted).await?;
         Ok(Feed { subscriber, said: VecDeque::new() })
     }
 }

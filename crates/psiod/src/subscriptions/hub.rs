@@ -25,6 +25,8 @@ pub struct Hub {
     round: AtomicU64,
     /// Told when there is a new group.
     pub(super) changed: Notify,
+    /// Held while groups that take long are evaluated, one after the other.
+    pub(super) evaluating: tokio::sync::Mutex<()>,
 }
 
 /// A place in a group; given up when dropped.
@@ -43,6 +45,7 @@ impl Hub {
             groups: Mutex::default(),
             round: AtomicU64::new(0),
             changed: Notify::new(),
+            evaluating: tokio::sync::Mutex::default(),
         }
     }
 
@@ -99,8 +102,15 @@ impl Hub {
 
     /// Ends a group: its members are told why, and no others come in.
     pub(super) fn end(&self, group: &Group, slot: &Slot, error: ApiError) {
-        self.groups().remove(&group.key);
+        self.forget(&mut self.groups(), group);
         slot.publish(Newest::Ended(Arc::new(error)));
+    }
+
+    /// Takes the group out, unless another has taken its place.
+    fn forget(&self, groups: &mut HashMap<GroupKey, Arc<Group>>, group: &Group) {
+        if groups.get(&group.key).is_some_and(|found| std::ptr::eq(&**found, group)) {
+            groups.remove(&group.key);
+        }
     }
 
     /// The round whose ticks are being sent.
@@ -130,10 +140,7 @@ impl Drop for Membership {
         let mut members = self.group.members();
         members.remove(self.place);
         if members.is_empty() {
-            // Another group may have taken the place of one that has ended.
-            if groups.get(&self.group.key).is_some_and(|group| Arc::ptr_eq(group, &self.group)) {
-                groups.remove(&self.group.key);
-            }
+            self.hub.forget(&mut groups, &self.group);
         }
         self.hub.stats.subscriptions.fetch_sub(1, Ordering::Relaxed);
     }

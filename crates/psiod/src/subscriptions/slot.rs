@@ -28,6 +28,8 @@ pub struct Slot {
 pub struct Progress {
     /// Whether the machine has been read ahead of the next tick, for a window that ends there.
     pub is_led: bool,
+    /// Whether the last tick is still being evaluated, apart from the others because that takes long.
+    pub is_late: bool,
     /// What was told last, to measure the next rates from.
     pub told: Snapshot,
     /// What was listed last, in delta mode.
@@ -75,9 +77,10 @@ impl Tick {
 }
 
 impl Slot {
-    /// The slot of a group whose members have just been told of `told`.
-    pub fn new(command: Box<dyn Prepared>, mode: Mode, told: Snapshot) -> Self {
-        let progress = Progress { is_led: false, told, listing: None, cost: Duration::ZERO };
+    /// The slot of a group that has been told nothing yet.
+    pub fn new(command: Box<dyn Prepared>, mode: Mode) -> Self {
+        let progress =
+            Progress { is_led: false, is_late: false, told: Snapshot::default(), listing: None, cost: Duration::ZERO };
         Self { command, mode, newest: Mutex::default(), progress: Mutex::new(progress) }
     }
 
@@ -161,17 +164,18 @@ pub struct SlotListener {
 pub enum First {
     /// What the others were told at their last tick.
     Tick(Arc<Tick>),
-    /// An answer of its own, in the time of this tick.
-    Answer(Arc<SharedAnswer>, u64),
+    /// The same, found out for them alone, beside the group's ticks.
+    Answer(Arc<Tick>),
 }
 
 impl SlotListener {
     pub fn new(slot: Arc<Slot>, membership: Membership, first: First) -> Self {
-        let (first, number, has_tick) = match first {
-            First::Tick(tick) => (tick.whole().clone(), tick.number, true),
-            First::Answer(answer, number) => (answer, number, false),
+        let (tick, has_tick) = match first {
+            First::Tick(tick) => (tick, true),
+            First::Answer(tick) => (tick, false),
         };
-        Self { slot, _membership: membership, first: Some(first), begun: number, number, has_tick }
+        let (first, number) = (Some(tick.whole().clone()), tick.number);
+        Self { slot, _membership: membership, first, begun: number, number, has_tick }
     }
 }
 

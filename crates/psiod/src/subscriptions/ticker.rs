@@ -16,6 +16,9 @@ use crate::answers::{Answers, Question};
 use crate::dispatch::Service;
 use crate::ring::MAX_WINDOW;
 
+/// What may be evaluated at a tick. What goes beyond it, the dearest, is told when it is ready.
+const IN_TIME: Duration = Duration::from_millis(30);
+
 /// What may be evaluated before those that are ready are told: who asks for little does not wait for who asks for much.
 const ROUND: Duration = Duration::from_millis(5);
 
@@ -80,11 +83,17 @@ impl Service {
     }
 
     /// Tells the members of groups that are due.
-    async fn tell(&self, mut due: Vec<Due>) {
+    async fn tell(self: &Arc<Self>, mut due: Vec<Due>) {
         let topics = due.iter().fold(Topics::NONE, |topics, due| topics | due.group.topics());
         let within = due.iter().map(|due| due.group.interval() / 4).min().unwrap_or_default();
         let sampled = if topics.is_empty() { Ok(()) } else { self.sampler.sampled_within(topics, within).await };
         due.sort_by_key(|due| due.group.cost());
+        let mut spent = Duration::ZERO;
+        let late = due.iter().position(|due| {
+            spent += due.group.cost();
+            spent > IN_TIME
+        });
+        self.tell_later(due.split_off(late.unwrap_or(due.len())));
         let mut ready = Vec::new();
         let mut round_began = Instant::now();
         for Due { group, number } in due {
@@ -104,6 +113,27 @@ impl Service {
             }
         }
         self.hub.wake(&ready);
+    }
+
+    /// Evaluates what takes long beside the ticks, so that they stay what they are for everybody else.
+    fn tell_later(self: &Arc<Self>, late: Vec<Due>) {
+        for Due { group, number } in late {
+            let service = Arc::clone(self);
+            if let Told::Slot(slot) = &group.told {
+                slot.progress().is_late = true;
+            }
+            tokio::spawn(async move {
+                let Told::Slot(slot) = &group.told else { return };
+                let turn = service.hub.evaluating.lock().await;
+                let has_news = service.fill(&group, slot, number, &Ok(()), Duration::MAX).await;
+                drop(turn);
+                slot.progress().is_late = false;
+                service.hub.changed.notify_one();
+                if has_news {
+                    service.hub.wake(std::slice::from_ref(&group));
+                }
+            });
+        }
     }
 
     /// Puts what there is to tell into a slot; whether that has changed.
@@ -146,7 +176,8 @@ impl Service {
         })
     }
 
-    async fn evaluate(&self, question: &Question, slot: &Slot, number: u64) -> Result<Tick, ApiError> {
+    /// What the slot's command tells now, as tick `number`.
+    pub(super) async fn evaluate(&self, question: &Question, slot: &Slot, number: u64) -> Result<Tick, ApiError> {
         let command = slot.command.as_ref();
         let (key, view) = {
             let ring = self.sampler.ring();
@@ -159,7 +190,7 @@ impl Service {
             return slot.evaluate(number, &view, || self.answers.answer(question, key, command, &view));
         }
         let view = view.with_details(self.sampler.details(selected).await?);
-        slot.evaluate(number, &view, || Answers::fresh(question, command, &view).map(Arc::new))
+        slot.evaluate(number, &view, || Answers::fresh(command, &view).map(Arc::new))
     }
 }
 
@@ -173,9 +204,11 @@ impl Hub {
     /// When the ticker has something to do next.
     fn next_wake(&self) -> Option<Instant> {
         let groups = self.groups();
-        let times = groups.values().map(|group| match &group.told {
-            Told::Slot(slot) => self.lead_time(group, slot).unwrap_or_else(|| self.next_tick(group)),
-            Told::Queue(_) => self.next_tick(group),
+        let times = groups.values().filter_map(|group| match &group.told {
+            // Whoever is late has a task that will come back.
+            Told::Slot(slot) if slot.progress().is_late => None,
+            Told::Slot(slot) => Some(self.lead_time(group, slot).unwrap_or_else(|| self.next_tick(group))),
+            Told::Queue(_) => Some(self.next_tick(group)),
         });
         times.min()
     }
@@ -195,6 +228,11 @@ impl Hub {
     fn take_due(&self) -> Vec<Due> {
         let groups = self.groups();
         let due = groups.values().filter_map(|group| {
+            if let Told::Slot(slot) = &group.told
+                && slot.progress().is_late
+            {
+                return None;
+            }
             let number = self.tick_number(group.interval());
             let missed = group.advance(number)?;
             if let Told::Slot(slot) = &group.told {
