@@ -172,7 +172,8 @@ def filled(text: str, indent: int, later: str = "") -> str:
 def models(types: Types) -> str:
     parts = [definition(name, types) for name in types.ordered()]
     text = HEADER.format("What psiod tells, as records.")
-    text += "from dataclasses import dataclass, field\nfrom typing import Any, Literal\n\nfrom .answers import seconds\n"
+    text += "from dataclasses import dataclass, field\nfrom typing import Any, Literal\n\n"
+    text += "from .answers import seconds\n"
     return text + "from .record import Record, list_of, sent_as\n\n" + "\n\n".join(["", *parts]).lstrip("\n")
 
 

@@ -19,7 +19,7 @@ const commands = Object.entries(schema.commands).map(([name, command]) => [
 ]);
 const root = {
   title: "Commands",
-  description: "Kind, parameters and reply of every command, by its name; of kind `watch`, the reply is the data of an event.",
+  description: "Kind, parameters and reply of every command, by its name. Those of kind `watch` reply with events.",
   type: "object",
   properties: Object.fromEntries(commands),
   required: commands.map(([name]) => name),

@@ -76,7 +76,7 @@ export type ErrorCode =
   | "internal";
 
 /**
- * Kind, parameters and reply of every command, by its name; of kind `watch`, the reply is the data of an event.
+ * Kind, parameters and reply of every command, by its name. Those of kind `watch` reply with events.
  */
 export interface Commands {
   /**
