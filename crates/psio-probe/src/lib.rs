@@ -3,6 +3,7 @@
 //! [`open`] hands out a [`Source`]: `linux` (native and fast), `portable` (the sysinfo crate) or `replay` (a recorded
 //! machine). What the kernel writes is understood by the pure functions of [`parse`].
 
+mod coarse_clock;
 pub mod deadline;
 pub mod lifecycle;
 #[cfg(target_os = "linux")]
@@ -14,6 +15,7 @@ pub mod replay;
 mod options;
 mod own_usage;
 
+pub use coarse_clock::coarse_now;
 pub use lifecycle::{LifecycleBatch, LifecycleSource, LifecycleUnavailable, open_lifecycle};
 pub use options::{Options, Roots, SourceKind, Strategy};
 pub use own_usage::OwnUsage;

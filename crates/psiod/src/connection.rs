@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use psio_api::error::{ApiError, ErrorCode};
 use psio_api::message::{self, Encoding, Opening, Tail};
 use psio_api::request::{self, Call, Mode, Refused, Request, RequestId};
+use psio_probe::coarse_now;
 use serde_json::{Map, json};
 
 use crate::dispatch::{Asker, Look, prepare, prepare_subscription};
@@ -29,11 +30,11 @@ pub struct Connection {
 /// sample the answer is the same too.
 struct Repeated {
     text: Box<str>,
-    answer: Arc<SharedAnswer>,
+    answer: Outgoing,
     /// Samples taken when it was answered.
     taken: u64,
-    /// How long those samples may be told.
-    until: Instant,
+    /// How long those samples may be told, by [`coarse_now`].
+    until: Duration,
 }
 
 /// Longer requests are read anew each time.
@@ -98,8 +99,7 @@ impl Connection {
     fn repeat(&self, text: &str) -> Option<Answer> {
         let repeated = self.repeated.as_ref().filter(|repeated| *repeated.text == *text)?;
         let is_newest = repeated.taken == self.asker.service.sampler.taken();
-        (is_newest && Instant::now() <= repeated.until)
-            .then(|| Answer::now(Order::Kept, repeated.answer.message(self.encoding, &Opening::Response(None))))
+        (is_newest && coarse_now() <= repeated.until).then(|| Answer::now(Order::Kept, repeated.answer.clone()))
     }
 
     fn answer(&mut self, message: Message<'_>, id: Option<RequestId>, call: Call) -> Answer {
@@ -112,13 +112,16 @@ impl Connection {
         if let Some(until) = asker.service.sampler.fresh_until(command.needs()) {
             return match asker.look(&question, command.as_ref()) {
                 Look::Answer(answer) => {
-                    if let (None, Message::Text(text), Ok(answer)) = (&id, message, &answer)
+                    let is_answered = answer.is_ok();
+                    let answer = response(encoding, id.as_ref(), answer);
+                    if let (None, Message::Text(text), true) = (&id, message, is_answered)
                         && text.len() <= MAX_REPEATED
                     {
+                        let until = coarse_now() + until.saturating_duration_since(Instant::now());
                         let (text, answer) = (text.into(), answer.clone());
                         self.repeated = Some(Box::new(Repeated { text, answer, taken, until }));
                     }
-                    Answer::now(order, response(encoding, id.as_ref(), answer))
+                    Answer::now(order, answer)
                 }
                 Look::Details(view, selected) => Answer::later(order, async move {
                     let answer = asker.detailed(command.as_ref(), &view, selected).await;
