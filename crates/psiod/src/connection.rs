@@ -139,14 +139,15 @@ impl Connection {
         let hub = &self.asker.service.hub;
         let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(Subscriber::new(hub.clone()))).clone();
         let prepared = prepare_subscription(&call.name, call.params, mode, self.asker.viewer);
-        let (question, wanted) = match prepared.and_then(|prepared| subscriber.reserve(&id).map(|()| prepared)) {
-            Ok(prepared) => prepared,
+        let reserved = prepared.and_then(|(question, wanted)| Ok((question, wanted, subscriber.reserve(&id)?)));
+        let (question, wanted, reservation) = match reserved {
+            Ok(reserved) => reserved,
             Err(error) => return self.refuse(Some(&id), &error),
         };
         let (asker, encoding) = (self.asker.clone(), self.encoding);
         Answer::later(Order::Free, async move {
             let key = GroupKey { question, interval_ms };
-            match asker.subscribe(&subscriber, &id, key, wanted).await {
+            match asker.subscribe(&subscriber, reservation, key, wanted).await {
                 Ok(()) => done(encoding, Some(&id), &json!({"interval": interval_ms})),
                 Err(error) => refusal(encoding, Some(&id), &error),
             }

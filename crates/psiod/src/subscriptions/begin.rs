@@ -15,7 +15,7 @@ use psio_api::request::{Mode, RequestId};
 use super::group::{GroupKey, Told};
 use super::queue::{Queue, QueueListener};
 use super::slot::{First, Newest, Slot, SlotListener};
-use super::subscriber::{Listener, Said, Subscriber};
+use super::subscriber::{Listener, Reservation, Said, Subscriber};
 use crate::dispatch::{Asker, Service, Wanted, prepare_subscription};
 
 impl Asker {
@@ -26,7 +26,7 @@ impl Asker {
     pub async fn subscribe(
         &self,
         subscriber: &Subscriber,
-        id: &RequestId,
+        reservation: Reservation,
         key: GroupKey,
         wanted: Wanted,
     ) -> Result<(), ApiError> {
@@ -35,9 +35,9 @@ impl Asker {
             Wanted::Processes => self.hear_of_processes(subscriber, key).await,
         };
         match listener {
-            Ok(listener) => subscriber.begin(id, listener),
+            Ok(listener) => subscriber.begin(reservation, listener),
             Err(error) => {
-                subscriber.release(id);
+                subscriber.cancel(reservation);
                 return Err(error);
             }
         }
@@ -106,10 +106,9 @@ impl Service {
     ) -> Result<Feed, ApiError> {
         let (question, wanted) = prepare_subscription(name, params, mode, viewer)?;
         let subscriber = Subscriber::new(self.hub.clone());
-        let id = RequestId::from(1);
-        subscriber.reserve(&id)?;
+        let reservation = subscriber.reserve(&RequestId::from(1))?;
         let key = GroupKey { question, interval_ms };
-        Asker::over_http(self.clone(), viewer).subscribe(&subscriber, &id, key, wanted).await?;
+        Asker::over_http(self.clone(), viewer).subscribe(&subscriber, reservation, key, wanted).await?;
         Ok(Feed { subscriber, said: VecDeque::new() })
     }
 }

@@ -1,6 +1,6 @@
 //! The subscriptions of one connection: begun, told, ended.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
@@ -26,13 +26,19 @@ pub struct Subscriber {
     hub: Arc<Hub>,
     mailbox: Arc<Mailbox>,
     subscriptions: Mutex<Vec<Subscription>>,
+    reserved: AtomicU64,
 }
 
 struct Subscription {
     id: RequestId,
+    reservation: Reservation,
     /// `None` until its first answer is there.
     listener: Option<Box<dyn Listener>>,
 }
+
+/// Tells a subscription from a later one with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation(u64);
 
 /// A subscription that lives: its place among what its group is told.
 pub(super) trait Listener: Send {
@@ -43,7 +49,7 @@ pub(super) trait Listener: Send {
 impl Subscriber {
     /// Somebody without subscriptions.
     pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, mailbox: Arc::default(), subscriptions: Mutex::default() }
+        Self { hub, mailbox: Arc::default(), subscriptions: Mutex::default(), reserved: AtomicU64::new(0) }
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, Vec<Subscription>> {
@@ -52,7 +58,7 @@ impl Subscriber {
     }
 
     /// Takes the id for a subscription that is going to be.
-    pub fn reserve(&self, id: &RequestId) -> Result<(), ApiError> {
+    pub fn reserve(&self, id: &RequestId) -> Result<Reservation, ApiError> {
         let mut subscriptions = self.subscriptions();
         if subscriptions.iter().any(|subscription| subscription.id == *id) {
             let message = format!("a subscription with the id {} exists already on this connection", id.as_json());
@@ -63,11 +69,17 @@ impl Subscriber {
                 format!("this connection has {MAX_SUBSCRIPTIONS} subscriptions, which is as many as it may have");
             return Err(ApiError::new(ErrorCode::TooMany, message).with(json!({"limit": MAX_SUBSCRIPTIONS})));
         }
-        subscriptions.push(Subscription { id: id.clone(), listener: None });
-        Ok(())
+        let reservation = Reservation(self.reserved.fetch_add(1, Ordering::Relaxed));
+        subscriptions.push(Subscription { id: id.clone(), reservation, listener: None });
+        Ok(reservation)
     }
 
-    /// Ends the subscription with this id, or gives the id back; whether there was one.
+    /// Gives the id back of a subscription that will not be.
+    pub(super) fn cancel(&self, reservation: Reservation) {
+        self.subscriptions().retain(|subscription| subscription.reservation != reservation);
+    }
+
+    /// Ends the subscription with this id; whether there was one.
     pub fn release(&self, id: &RequestId) -> bool {
         let mut subscriptions = self.subscriptions();
         let before = subscriptions.len();
@@ -86,9 +98,11 @@ impl Subscriber {
     }
 
     /// The subscription lives from now on, unless it was ended meanwhile.
-    pub(super) fn begin(&self, id: &RequestId, listener: Box<dyn Listener>) {
+    pub(super) fn begin(&self, reservation: Reservation, listener: Box<dyn Listener>) {
         let mut subscriptions = self.subscriptions();
-        let Some(reserved) = subscriptions.iter_mut().find(|subscription| subscription.id == *id) else { return };
+        let Some(reserved) = subscriptions.iter_mut().find(|reserved| reserved.reservation == reservation) else {
+            return;
+        };
         reserved.listener = Some(listener);
         self.mailbox.is_ready.store(true, Ordering::SeqCst);
     }
@@ -100,7 +114,7 @@ impl Subscriber {
             return;
         }
         self.mailbox.heard.store(self.hub.round(), Ordering::SeqCst);
-        self.subscriptions().retain_mut(|Subscription { id, listener }| match listener {
+        self.subscriptions().retain_mut(|Subscription { id, listener, .. }| match listener {
             Some(listener) => listener.hear(&mut |said| tell(id, said)),
             None => true,
         });
