@@ -216,3 +216,30 @@ def text_frame(text):
     payload = text.encode()
     assert len(payload) < 126
     return bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+def slow_watcher(psiod, **subscription):
+    """A connection with a subscription whose kernel buffers are small, so that it is soon behind."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(PATIENCE)
+    connection.connect(("127.0.0.1", psiod.port))
+    connection.sendall(upgrade_request(f"127.0.0.1:{psiod.port}"))
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(1)
+    request = {"type": "subscribe", "id": 1, "interval": 100} | subscription
+    connection.sendall(text_frame(json.dumps(request, separators=(",", ":"))))
+    return connection
+
+
+def messages(connection):
+    """What psiod sends over such a connection."""
+    stream = connection.makefile("rb")
+    while head := stream.read(2):
+        size = head[1]
+        if size == 126:
+            size = int.from_bytes(stream.read(2))
+        elif size == 127:
+            size = int.from_bytes(stream.read(8))
+        yield json.loads(stream.read(size))

@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from daemon import PATIENCE, raw_connection, text_frame, until, upgrade_request
+from daemon import PATIENCE, messages, raw_connection, slow_watcher, text_frame, until, upgrade_request
 
 READ = ["cpu.getall", "daemon.describe", "daemon.getstats", "host.getstats", "memory.getall", "process.getall"]
 
@@ -219,40 +219,13 @@ def test_after_unsubscribing_nothing_more_comes(client):
         client.socket.recv(0.3)
 
 
-def slow_watcher(psiod, **subscription):
-    """A connection whose kernel buffers are small, so that it is soon behind."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(PATIENCE)
-    connection.connect(("127.0.0.1", psiod.port))
-    connection.sendall(upgrade_request(f"127.0.0.1:{psiod.port}"))
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += connection.recv(1)
-    connection.sendall(text_frame(json.dumps({"type": "subscribe", "id": 1, "interval": 100} | subscription)))
-    return connection
-
-
-def frames(connection):
-    """The unmasked frames that psiod sends: opcode and payload."""
-    stream = connection.makefile("rb")
-    while head := stream.read(2):
-        size = head[1]
-        if size == 126:
-            size = int.from_bytes(stream.read(2))
-        elif size == 127:
-            size = int.from_bytes(stream.read(8))
-        yield head[0] & 15, stream.read(size)
-
-
 @pytest.mark.parametrize("mode", ["whole", "delta"])
 def test_a_slow_client_gets_the_newest_tick_and_a_gap(start, big_machine, mode):
     psiod = start("--replay", str(big_machine))
     with slow_watcher(psiod, mode=mode, data={"name": "process.getall"}) as connection:
         time.sleep(3)
         events = []
-        for _, payload in frames(connection):
-            message = json.loads(payload)
+        for message in messages(connection):
             if message["type"] == "event":
                 events.append(message)
             if len(events) > 2 and events[-1]["seq"] - events[-2]["seq"] == 1:

@@ -13,7 +13,7 @@ import jsonschema
 import msgpack
 import pytest
 from children import Child
-from daemon import PATIENCE, raw_connection, text_frame, until, upgrade_request
+from daemon import PATIENCE, messages, raw_connection, slow_watcher, text_frame, until, upgrade_request
 from websockets.sync.client import connect
 
 QUIET = "/bin/true"
@@ -303,37 +303,10 @@ def test_psiod_ends_at_once_while_it_is_watched(start):
     assert time.monotonic() - began < 1
 
 
-def slow_watcher(psiod):
-    """A connection whose kernel buffers are small, so that it is soon behind."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(PATIENCE)
-    connection.connect(("127.0.0.1", psiod.port))
-    connection.sendall(upgrade_request(f"127.0.0.1:{psiod.port}"))
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += connection.recv(1)
-    subscription = {"type": "subscribe", "id": 1, "interval": 100, "data": {"name": "process.watch"}}
-    connection.sendall(text_frame(json.dumps(subscription, separators=(",", ":"))))
-    return connection
-
-
-def messages(connection):
-    """What psiod sends."""
-    stream = connection.makefile("rb")
-    while head := stream.read(2):
-        size = head[1]
-        if size == 126:
-            size = int.from_bytes(stream.read(2))
-        elif size == 127:
-            size = int.from_bytes(stream.read(8))
-        yield json.loads(stream.read(size))
-
-
 def test_a_slow_client_is_told_how_much_it_lost_and_the_list(kernel, start, spawn):
     psiod = start()
     told = []
-    with psiod.client() as witness, slow_watcher(psiod) as slow:
+    with psiod.client() as witness, slow_watcher(psiod, data={"name": "process.watch"}) as slow:
         watcher = Watcher(witness)
         # More ticks than are kept, and before that more bytes than the sockets take.
         argument = "x" * 100_000
