@@ -206,6 +206,10 @@ fn parse_id(raw: &RawValue, key: &str) -> Result<RequestId, ApiError> {
         let message = format!("`{key}` must be a string or a number, got {}", kind_of(raw));
         return Err(ApiError::bad_request(message));
     }
+    // The scanner that has passed it so far minds neither the range of a number nor halves of surrogate pairs.
+    if let Err(error) = serde_json::from_str::<Value>(text) {
+        return Err(ApiError::bad_request(format!("`{key}` cannot be read: {error}")));
+    }
     let length = if is_text { text.len() - 2 } else { text.len() };
     if length > MAX_ID_BYTES {
         let message = format!("`{key}` is {length} bytes long, expected at most {MAX_ID_BYTES}");
@@ -319,6 +323,18 @@ mod tests {
         for id in ["[1]", "{}", "true"] {
             let refused = refused(&format!(r#"{{"type":"command","id":{id},"data":{{"name":"x"}}}}"#));
             assert!(refused.error.message.contains("`id` must be a string or a number"), "{id}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_no_value_is_refused() {
+        for id in ["1e999", r#""\ud800""#] {
+            for message in [
+                format!(r#"{{"type":"command","id":{id},"data":{{"name":"x"}}}}"#),
+                format!(r#"{{"type":"unsubscribe","id":1,"subscription":{id}}}"#),
+            ] {
+                assert!(refused(&message).error.message.contains("cannot be read"), "{message}");
+            }
         }
     }
 

@@ -61,15 +61,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opening_a_file_is_noticed() {
-        let before = OwnUsage::read().descriptors.unwrap();
-        let files: Vec<_> = (0..50).map(|_| std::fs::File::open("/proc/self/stat").unwrap()).collect();
-        let after = OwnUsage::read().descriptors.unwrap();
-        // Other tests of this process open and close files of their own meanwhile.
-        assert!(after + 25 > before + 50, "{before} → {after} with {} more", files.len());
-    }
-
-    #[test]
     fn resident_memory_grows_with_what_is_touched() {
         let before = OwnUsage::read().rss_bytes.unwrap();
         let touched = vec![1_u8; 32 << 20];

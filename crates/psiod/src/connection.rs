@@ -112,9 +112,9 @@ impl Connection {
         if let Some(until) = asker.service.sampler.fresh_until(command.needs()) {
             return match asker.look(&question, command.as_ref()) {
                 Look::Answer(answer) => {
-                    let is_answered = answer.is_ok();
+                    let is_small = answer.as_ref().is_ok_and(|answer| answer.is_small());
                     let answer = response(encoding, id.as_ref(), answer);
-                    if let (None, Message::Text(text), true) = (&id, message, is_answered)
+                    if let (None, Message::Text(text), true) = (&id, message, is_small)
                         && text.len() <= MAX_REPEATED
                     {
                         let until = coarse_now() + until.saturating_duration_since(Instant::now());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use psio_api::PROTOCOL_VERSION;
 use psio_api::command::{GivenParams, Prepared, Run};
@@ -28,6 +28,9 @@ use crate::subscriptions::Hub;
 
 /// Questions of one connection that are remembered; one who asks more gets the windows of a newcomer.
 const MAX_TOLD: usize = 32;
+
+/// What reading the dear fields of a process is counted as.
+const DETAIL_COST: Duration = Duration::from_micros(100);
 
 /// What all connections share.
 pub struct Service {
@@ -200,28 +203,29 @@ impl Asker {
     pub fn look(&self, question: &Question, command: &dyn Prepared) -> Look {
         let (key, view) = self.view(question, command);
         let selected = command.select(&view);
-        if !selected.is_empty() {
-            return Look::Details(view, selected);
-        }
         if let Some(answer) = self.service.answers.kept_answer(question, key) {
             return Look::Answer(Ok(answer));
         }
-        let began = Instant::now();
-        if let Err(error) = lock(&self.budget).check(began) {
+        if let Err(error) = self.check_budget() {
             return Look::Answer(Err(error));
         }
+        if !selected.is_empty() {
+            return Look::Details(view, selected);
+        }
+        let began = Instant::now();
         let answer = self.service.answers.answer(question, key, command, &view);
-        lock(&self.budget).spend(began.elapsed());
+        self.charge(began.elapsed());
         Look::Answer(answer)
     }
 
-    /// Does something that is computed for this asker alone.
-    pub async fn charged<T>(&self, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-        let began = Instant::now();
-        lock(&self.budget).check(began)?;
-        let done = work.await;
-        lock(&self.budget).spend(began.elapsed());
-        done
+    /// Whether something may be computed for this asker alone.
+    pub fn check_budget(&self) -> Result<(), ApiError> {
+        lock(&self.budget).check(Instant::now())
+    }
+
+    /// Counts what was computed for this asker alone.
+    pub fn charge(&self, time: Duration) {
+        lock(&self.budget).spend(time);
     }
 
     /// Answers from a view that lacks the dear fields of these processes.
@@ -231,8 +235,12 @@ impl Asker {
         view: &View,
         selected: Vec<ProcessId>,
     ) -> Result<Arc<SharedAnswer>, ApiError> {
+        let read = DETAIL_COST * u32::try_from(selected.len()).unwrap_or(u32::MAX);
         let details = self.service.sampler.details(selected).await?;
-        Answers::fresh(command, &view.clone().with_details(details)).map(Arc::new)
+        let began = Instant::now();
+        let answer = Answers::fresh(command, &view.clone().with_details(details)).map(Arc::new);
+        self.charge(read + began.elapsed());
+        answer
     }
 
     fn view(&self, question: &Question, command: &dyn Prepared) -> (ViewKey, View) {

@@ -104,6 +104,11 @@ impl Series {
         self.entries.back().is_some_and(|newest| self.base(newest.at, MIN_WINDOW).is_some())
     }
 
+    /// What the last reading cost.
+    pub fn cost(&self) -> Duration {
+        self.cost
+    }
+
     /// How old a sample may be to serve somebody who asks now.
     pub fn max_age(&self) -> Duration {
         (self.cost * MAX_AGE_IN_COSTS).clamp(MIN_MAX_AGE, MAX_MAX_AGE)

@@ -197,7 +197,14 @@ impl Thread {
         const AT_ONCE: usize = 16;
         for (processes, done) in self.details.drain(..self.details.len().min(AT_ONCE)) {
             // Whoever asked may have gone; nobody else wants it then.
-            let _ = done.send(self.source.details(&processes));
+            if done.is_closed() {
+                continue;
+            }
+            let source = &mut self.source;
+            // As in `read`: without an answer the asker hears that there is none.
+            if let Ok(details) = catch_unwind(AssertUnwindSafe(|| source.details(&processes))) {
+                let _ = done.send(details);
+            }
         }
     }
 

@@ -105,6 +105,11 @@ impl SharedAnswer {
         &self.meta
     }
 
+    /// Whether it is so short that anybody may keep it.
+    pub fn is_small(&self) -> bool {
+        !self.without_id.is_empty()
+    }
+
     /// What keeping it costs.
     pub fn kept_bytes(&self) -> usize {
         let packed = self.packed.get().map_or(0, |packed| packed.stamped.plain().len());

@@ -59,21 +59,20 @@ impl Asker {
         }
         let number = hub.nearest_tick(key.interval());
         let slot = Arc::new(Slot::new(command, key.question.mode));
-        let first = match young {
-            Some(tick) => First::Tick(tick),
+        let (tick, ticked) = match young {
+            Some(young) => young,
             None => {
-                let tick = Arc::new(self.charged(self.service.evaluate(&key.question, &slot, number)).await?);
+                self.check_budget()?;
+                let tick = Arc::new(self.service.evaluate(&key.question, &slot, number).await?);
+                self.charge(slot.progress().computed);
                 slot.publish(Newest::Tick(tick.clone()));
-                First::Answer(tick)
+                (tick, slot.clone())
             }
         };
-        let membership = hub.join(key, || Told::Slot(slot.clone()), number, subscriber.mailbox());
+        let membership = hub.join(key, || Told::Slot(slot), number, subscriber.mailbox());
         let Told::Slot(joined) = membership.group.told.clone() else { unreachable!("{SAME_KIND}") };
-        let first = match first {
-            // There was no such group: what was found out here is its first tick.
-            First::Answer(tick) if Arc::ptr_eq(&joined, &slot) => First::Tick(tick),
-            first => first,
-        };
+        // Changes follow only where it is a tick of the very group that was joined.
+        let first = if Arc::ptr_eq(&joined, &ticked) { First::Tick(tick) } else { First::Answer(tick) };
         Ok(Box::new(SlotListener::new(joined, membership, first)))
     }
 

@@ -23,7 +23,7 @@ pub struct Hub {
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     /// Rounds of ticks published so far.
     round: AtomicU64,
-    /// Told when there is a new group.
+    /// Told when the ticker is to look anew: there is a new group, one that was late is ready, or a list is wanted.
     pub(super) changed: Notify,
     /// Held while groups that take long are evaluated, one after the other.
     pub(super) evaluating: tokio::sync::Mutex<()>,
@@ -70,12 +70,12 @@ impl Hub {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest tick of this group, if that is young enough to begin with.
-    pub(super) fn young_tick(&self, key: &GroupKey) -> Option<Arc<Tick>> {
+    /// The newest tick of this group and the slot it is in, if it is young enough to begin with.
+    pub(super) fn young_tick(&self, key: &GroupKey) -> Option<(Arc<Tick>, Arc<Slot>)> {
         let group = self.groups().get(key).cloned()?;
         let Told::Slot(slot) = &group.told else { return None };
         match slot.newest()? {
-            Newest::Tick(tick) if tick.made.elapsed() <= YOUNG => Some(tick),
+            Newest::Tick(tick) if tick.made.elapsed() <= YOUNG => Some((tick, slot.clone())),
             _ => None,
         }
     }

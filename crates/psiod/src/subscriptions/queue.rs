@@ -106,6 +106,10 @@ impl Queue {
         };
         let ticks: Vec<_> = tellings.into_iter().map(Tick::new).collect();
         let mut state = self.state();
+        if state.told != place {
+            // Somebody began meanwhile who is to be told more: the next tick tells all of it.
+            return Ok(false);
+        }
         state.told_at = told_at;
         let has_news = !ticks.is_empty();
         for tick in ticks {
@@ -123,7 +127,7 @@ impl Queue {
             }
             (state.newest, state.told, state.told_at)
         };
-        let table = Table::read(sampler, since).await?;
+        let table = Table::read(sampler, since).await.inspect_err(|_| self.state().is_relief_wanted = true)?;
         self.state().relief = Some(Arc::new(Relief { number, place, table, told: Mutex::default() }));
         Ok(true)
     }

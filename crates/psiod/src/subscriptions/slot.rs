@@ -34,8 +34,10 @@ pub struct Progress {
     pub told: Snapshot,
     /// What was listed last, in delta mode.
     listing: Option<Arc<dyn Listing>>,
-    /// How long the last evaluation took.
+    /// How long the last evaluation took, reading included.
     pub cost: Duration,
+    /// How much of that was computing.
+    pub computed: Duration,
 }
 
 /// The content of a group's slot.
@@ -79,8 +81,14 @@ impl Tick {
 impl Slot {
     /// The slot of a group that has been told nothing yet.
     pub fn new(command: Box<dyn Prepared>, mode: Mode) -> Self {
-        let progress =
-            Progress { is_led: false, is_late: false, told: Snapshot::default(), listing: None, cost: Duration::ZERO };
+        let progress = Progress {
+            is_led: false,
+            is_late: false,
+            told: Snapshot::default(),
+            listing: None,
+            cost: Duration::ZERO,
+            computed: Duration::ZERO,
+        };
         Self { command, mode, newest: Mutex::default(), progress: Mutex::new(progress) }
     }
 
@@ -138,7 +146,7 @@ impl Slot {
         };
         let mut progress = self.progress();
         progress.told = (*view.now).clone();
-        progress.cost = made.elapsed();
+        progress.computed = made.elapsed();
         Ok(tick)
     }
 }

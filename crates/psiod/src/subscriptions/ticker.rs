@@ -1,9 +1,12 @@
 //! The one task that ticks: has the machine sampled when groups are due, evaluates each once and wakes the members.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use psio_api::data::topics::Topics;
 use psio_api::error::{ApiError, ErrorCode};
 use tracing::debug;
@@ -59,7 +62,7 @@ impl Service {
             }
         }
         if !topics.is_empty()
-            && let Err(error) = self.sampler.sampled(topics).await
+            && let Err(error) = self.sampler.counted(topics).await
         {
             debug!("cannot read ahead of a tick: {error}");
         }
@@ -86,7 +89,7 @@ impl Service {
     async fn tell(self: &Arc<Self>, mut due: Vec<Due>) {
         let topics = due.iter().fold(Topics::NONE, |topics, due| topics | due.group.topics());
         let within = due.iter().map(|due| due.group.interval() / 4).min().unwrap_or_default();
-        let sampled = if topics.is_empty() { Ok(()) } else { self.sampler.sampled_within(topics, within).await };
+        let sampled = self.sampled_for_ticks(topics, within).await;
         due.sort_by_key(|due| due.group.cost());
         let mut spent = Duration::ZERO;
         let late = due.iter().position(|due| {
@@ -98,7 +101,7 @@ impl Service {
         let mut round_began = Instant::now();
         for Due { group, number } in due {
             let has_news = match &group.told {
-                Told::Slot(slot) => self.fill(&group, slot, number, &sampled, within).await,
+                Told::Slot(slot) => self.fill_or_end(&group, slot, number, &sampled, within).await,
                 Told::Queue(queue) => self.lengthen(queue, within).await,
             };
             if !has_news {
@@ -115,6 +118,16 @@ impl Service {
         self.hub.wake(&ready);
     }
 
+    /// Has these topics sampled, those that are dear to read more seldom: however often somebody wants to be told, no
+    /// topic keeps the sampler busy for more than a quarter of its time.
+    async fn sampled_for_ticks(&self, topics: Topics, within: Duration) -> Result<(), ApiError> {
+        let each = Topics::each().filter(|&topic| topics.contains(topic)).map(|topic| {
+            let cost = self.sampler.ring().series(topic).cost();
+            self.sampler.sampled_within(topic, within.max(cost * 3))
+        });
+        join_all(each).await.into_iter().collect()
+    }
+
     /// Evaluates what takes long beside the ticks, so that they stay what they are for everybody else.
     fn tell_later(self: &Arc<Self>, late: Vec<Due>) {
         for Due { group, number } in late {
@@ -125,7 +138,7 @@ impl Service {
             tokio::spawn(async move {
                 let Told::Slot(slot) = &group.told else { return };
                 let turn = service.hub.evaluating.lock().await;
-                let has_news = service.fill(&group, slot, number, &Ok(()), Duration::MAX).await;
+                let has_news = service.fill_or_end(&group, slot, number, &Ok(()), Duration::MAX).await;
                 drop(turn);
                 slot.progress().is_late = false;
                 service.hub.changed.notify_one();
@@ -134,6 +147,23 @@ impl Service {
                 }
             });
         }
+    }
+
+    /// A mistake in one command ends its subscriptions and no others.
+    async fn fill_or_end(
+        &self,
+        group: &Group,
+        slot: &Slot,
+        number: u64,
+        sampled: &Result<(), ApiError>,
+        within: Duration,
+    ) -> bool {
+        let filled = AssertUnwindSafe(self.fill(group, slot, number, sampled, within)).catch_unwind().await;
+        filled.unwrap_or_else(|_| {
+            let message = "psiod made a mistake while telling it; its log says where";
+            self.hub.end(group, slot, ApiError::new(ErrorCode::Internal, message));
+            true
+        })
     }
 
     /// Puts what there is to tell into a slot; whether that has changed.
@@ -148,7 +178,7 @@ impl Service {
         let sampled = match sampled {
             Ok(()) => Ok(()),
             // One topic that cannot be read is no reason to keep the others from those who want them.
-            Err(_) => self.sampler.sampled_within(slot.command.needs(), within).await,
+            Err(_) => self.sampled_for_ticks(slot.command.needs(), within).await,
         };
         let tick = match sampled {
             Ok(()) => self.evaluate(&group.key.question, slot, number).await,
@@ -178,6 +208,7 @@ impl Service {
 
     /// What the slot's command tells now, as tick `number`.
     pub(super) async fn evaluate(&self, question: &Question, slot: &Slot, number: u64) -> Result<Tick, ApiError> {
+        let began = Instant::now();
         let command = slot.command.as_ref();
         let (key, view) = {
             let ring = self.sampler.ring();
@@ -186,11 +217,14 @@ impl Service {
             self.answers.view_between(&ring, base, now, question.viewer)
         };
         let selected = command.select(&view);
-        if selected.is_empty() {
-            return slot.evaluate(number, &view, || self.answers.answer(question, key, command, &view));
-        }
-        let view = view.with_details(self.sampler.details(selected).await?);
-        slot.evaluate(number, &view, || Answers::fresh(command, &view).map(Arc::new))
+        let tick = if selected.is_empty() {
+            slot.evaluate(number, &view, || self.answers.answer(question, key, command, &view))
+        } else {
+            let view = view.with_details(self.sampler.details(selected).await?);
+            slot.evaluate(number, &view, || Answers::fresh(command, &view).map(Arc::new))
+        };
+        slot.progress().cost = began.elapsed();
+        tick
     }
 }
 
