@@ -603,3 +603,9 @@ def test_watch_ends_when_its_psiod_does(start):
         watching.wait()
         watching.stdout.close()
         watching.stderr.close()
+
+
+def test_a_background_job_watches_without_being_stopped(psiod):
+    watching = f"timeout -s INT 2 {PSIO} watch cpu.getall --port {psiod.port}; echo ended"
+    shown = subprocess.run(["script", "-qec", watching, "/dev/null"], capture_output=True, timeout=PATIENCE)
+    assert b"usage" in shown.stdout and shown.stdout.endswith(b"ended\r\n")

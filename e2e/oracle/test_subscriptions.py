@@ -188,6 +188,9 @@ def test_what_is_wrong_with_a_subscription_is_said(client):
     assert code(client.subscribe(1, 1000, "process.get", pid=2**31)) == "not_found"
     assert code(client.subscribe(1, 1000, "cpu.getall", mode="diff")) == "bad_params"
     assert code(client.unsubscribe(1)) == "not_found"
+    for odd in ["1e999", '"\\ud800"']:
+        client.send(f'{{"type":"unsubscribe","id":1,"subscription":{odd}}}')
+        assert code(client.receive()) == "not_found"
     client.send({"type": "unsubscribe", "id": 2})
     assert "`subscription` is missing" in client.receive()["data"]["message"]
     assert client.subscribe(1, 1000, "cpu.getall")["type"] == "response", "none of them kept the id"
@@ -295,7 +298,7 @@ def test_dear_subscriptions_of_one_client_do_not_delay_those_of_others(start, bi
         began = time.monotonic()
         events = [bystander.event() for _ in range(10)]
         assert time.monotonic() - began < 4, "ten events, one each 200 ms"
-        assert events[-1]["seq"] - events[0]["seq"] <= 12
+        assert events[-1]["seq"] - events[0]["seq"] <= 14
         assert bystander.data("daemon.getstats")["dropped_ticks"] > 0, "the dear ones were late"
 
 

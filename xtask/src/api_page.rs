@@ -27,7 +27,36 @@ Send a command as one JSON text message over `ws://localhost:3000/`:
 With an `id` (a string up to 128 bytes, or a number) the answer carries it, the `time` of the sample in milliseconds
 since the epoch, and a `meta` where there is something to say: `window_ms`, the time over which rates were measured;
 `total`, the rows before `limit`; `unknown`, why a value is `null`. Without an `id` the answer has exactly `type` and
-`data`.
+`data`. A message may have 64 KiB; a larger one closes the connection with 1009.
+
+## Subscriptions
+
+```json
+→ {\"type\":\"subscribe\",\"id\":2,\"interval\":1000,\"data\":{\"name\":\"process.getall\",\"limit\":60}}
+← {\"type\":\"response\",\"id\":2,\"data\":{\"interval\":1000}}
+← {\"type\":\"event\",\"id\":2,\"seq\":1,\"time\":1763816400123,\"meta\":{\"window_ms\":1000,\"total\":312},\"data\":[…]}
+← {\"type\":\"end\",\"id\":2,\"data\":{\"code\":\"not_found\",\"message\":\"no process 412\",\"details\":{\"pid\":412}}}
+→ {\"type\":\"unsubscribe\",\"id\":3,\"subscription\":2}
+← {\"type\":\"response\",\"id\":3,\"data\":null}
+```
+
+- `id` is required, and taken until the subscription ends. A connection has 64 subscriptions at most (`too_many`).
+- `interval` is in milliseconds, 100 to 3600000, and 1000 when left out. The first event comes at once, the next half an
+  interval to one and a half later, then one each interval, at the same moments for everybody.
+- `seq` counts ticks from 1. A gap means that some were skipped: the client read too slowly, or the machine could not be read.
+- `end` says that there will be no more, such as `not_found` when the process of a `process.get` is gone.
+- `mode` is `\"whole\"` (the default: `data` is what the command answers) or `\"delta\"`, for commands that list; others are told
+  whole in either mode, and with `format: columns` it is `bad_params`.
+
+In mode `delta` the first event is `{\"reset\":{key:row,…},\"order\":[key,…]}`, and so is the one after a gap. The others tell what
+has changed since the event before: `{\"set\":{key:{field:value}},\"add\":{key:row},\"remove\":[key],\"order\":[key,…]}`. What is
+empty is left out, `order` where the sequence of keys is the same, so nothing changed is `{}`. A `null` in `set` is a value.
+Keys are strings, made of the fields that each list names below, whether these are shown or not. Apply `remove`, `add`,
+`set`, then `order`.
+
+A client that reads nothing for ten seconds is closed with 1013. A silent connection is pinged every 30 s and given up
+after 60. A connection that has psiod compute for it alone more than half of each second (two at once) is answered
+`too_many` until it has waited.
 ";
 
 /// The whole page.

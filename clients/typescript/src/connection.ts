@@ -113,7 +113,11 @@ export class Connection {
     socket.onmessage = ({ data }: { data: unknown }) => this.receive(data);
     socket.onclose = () => this.dropped();
     // Browsers do not say what went wrong, others do; `close` follows.
-    socket.onerror = (event: { error?: unknown }) => (this.failure = event.error);
+    // Nothing comes after an error but a close, and that of Node 20's own WebSocket may never come.
+    socket.onerror = (event: { error?: unknown }) => {
+      this.failure = event.error;
+      this.dropped();
+    };
     this.setState({ kind: "connecting", attempt: this.attempt });
   }
 

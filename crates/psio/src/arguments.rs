@@ -207,7 +207,12 @@ fn asked(
     let commands: Vec<_> = commands.collect();
     let (name, given) = matches.subcommand().expect("invariant: clap requires a command");
     let Some(command) = commands.iter().find(|command| command.name == name) else {
-        let hint = did_you_mean(&nearest(name, commands.iter().map(|command| command.name)));
+        let is_watched = watchable().any(|command| command.name == name);
+        let hint = if is_watched {
+            format!(" to {verb}; it is told as it happens: psio watch {name}")
+        } else {
+            did_you_mean(&nearest(name, commands.iter().map(|command| command.name)))
+        };
         // Escaped here: clap would drop the escape sequences, and leave a name that looks right.
         let name = escape_controls(&shortened(name)).into_owned();
         let message = format!("no command `{name}`{hint}\n\n`psio {verb} --help` lists them all\n");

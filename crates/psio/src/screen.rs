@@ -5,7 +5,8 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::Context;
 use rustix::io::{Errno, read};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -34,7 +35,7 @@ pub enum Wish {
 /// The terminal, taken over until this is dropped.
 pub struct Screen {
     signals: SignalDelivery<UnixStream, SignalOnly>,
-    /// How the keyboard was set; `None` where there is none.
+    /// How the keyboard was set; `None` where there is none, or it is another job's.
     keyboard: Option<Termios>,
     is_entered: bool,
 }
@@ -46,7 +47,9 @@ impl Screen {
         let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH];
         let signals = SignalDelivery::with_pipe(read, write, SignalOnly, wanted).context("cannot wait for signals")?;
         let stdin = std::io::stdin();
-        let keyboard = if stdin.is_terminal() { tcgetattr(&stdin).ok() } else { None };
+        // A background job that touches the keyboard is stopped by the kernel (SIGTTOU, SIGTTIN).
+        let is_ours = stdin.is_terminal() && tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
+        let keyboard = if is_ours { tcgetattr(&stdin).ok() } else { None };
         let mut screen = Self { signals, keyboard, is_entered: false };
         screen.enter()?;
         Ok(screen)

@@ -1,6 +1,7 @@
 //! Answers that are not there yet, and who may overtake whom.
 
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, ready};
@@ -9,6 +10,9 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use super::handler::{Answer, Order, When};
 use super::outbox::Outbox;
 use super::outgoing::Outgoing;
+
+/// How long answers are collected before those that are there are sent.
+const TIME_AT_ONCE: Duration = Duration::from_millis(1);
 
 type Future = BoxFuture<'static, Outgoing>;
 
@@ -41,11 +45,17 @@ impl Pending {
         }
     }
 
-    /// Moves the answers that are ready to `outbox` until it holds more than `max_outbox` bytes; whether any was.
+    /// Moves the answers that are ready to `outbox` until it holds more than `max_outbox` bytes; whether any was. Some
+    /// are only computed here, and that may take long.
     pub fn poll_into(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox, max_outbox: usize) -> bool {
         let before = self.len();
+        if before == 0 {
+            return false;
+        }
+        let began = Instant::now();
         if let Some(kept) = &mut self.kept {
             while outbox.len() <= max_outbox
+                && began.elapsed() <= TIME_AT_ONCE
                 && let Poll::Ready(Some(message)) = kept.poll_next_unpin(cx)
             {
                 outbox.push(message);
@@ -53,6 +63,7 @@ impl Pending {
         }
         if let Some(free) = &mut self.free {
             while outbox.len() <= max_outbox
+                && began.elapsed() <= TIME_AT_ONCE
                 && let Poll::Ready(Some(message)) = free.poll_next_unpin(cx)
             {
                 outbox.push(message);

@@ -8,8 +8,10 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use psio_probe::coarse_now;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -22,6 +24,10 @@ use super::outbox::Outbox;
 use super::patience::{Owed, Patience};
 use super::pending::Pending;
 use super::stopped;
+
+/// The same in time. Giving way wakes another network thread too, which sees to timers and sockets: without it a
+/// connection that has much computed stops everybody's clock.
+const TIME_PER_POLL: Duration = Duration::from_millis(2);
 
 /// Turns of one connection before the other tasks of its thread get theirs.
 const TURNS_PER_POLL: usize = 32;
@@ -127,8 +133,10 @@ impl<'a> Connection<'a> {
 
     /// Turns until nothing moves. `Ready` when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let began = Instant::now();
         for _ in 0..TURNS_PER_POLL {
             match self.turn(cx).and_then(|moved| if moved { Ok(true) } else { self.rest(cx) }) {
+                Ok(true) if began.elapsed() > TIME_PER_POLL => break,
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(end) => return Poll::Ready(end),
@@ -205,7 +213,8 @@ impl<'a> Connection<'a> {
     /// Hands the buffered messages to the handler, as many as the limits allow; whether there was any.
     fn decode(&mut self) -> bool {
         let mut any = false;
-        while !self.is_congested() {
+        let began = coarse_now();
+        while !self.is_congested() && coarse_now() - began <= TIME_PER_POLL {
             let message = match self.reader.next() {
                 Ok(None) => break,
                 Ok(Some(Event::Text(text))) => Message::Text(text),

@@ -138,7 +138,7 @@ impl Service {
             tokio::spawn(async move {
                 let Told::Slot(slot) = &group.told else { return };
                 let turn = service.hub.evaluating.lock().await;
-                let has_news = service.fill_or_end(&group, slot, number, &Ok(()), Duration::MAX).await;
+                let has_news = service.clone().fill_apart(group.clone(), number).await;
                 drop(turn);
                 slot.progress().is_late = false;
                 service.hub.changed.notify_one();
@@ -147,6 +147,16 @@ impl Service {
                 }
             });
         }
+    }
+
+    /// Fills a slot on a thread of its own: the network's have others to serve.
+    async fn fill_apart(self: Arc<Self>, group: Arc<Group>, number: u64) -> bool {
+        let runtime = tokio::runtime::Handle::current();
+        let filled = tokio::task::spawn_blocking(move || {
+            let Told::Slot(slot) = &group.told else { return false };
+            runtime.block_on(self.fill_or_end(&group, slot, number, &Ok(()), Duration::MAX))
+        });
+        filled.await.unwrap_or(false)
     }
 
     /// A mistake in one command ends its subscriptions and no others.
