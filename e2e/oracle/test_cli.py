@@ -484,7 +484,8 @@ def test_a_table_is_cut_to_the_terminal_and_follows_its_size(scripted, terminal)
     assert len(frame) == 6 and frame[-1] == "… 47 more"
     assert frame[2] == "100  日本日本日本日本日本日本…"
     shown.resize(60, 10)
-    shown.until(lambda text: text.count(END) == 2, "it is drawn anew")
+    # The kernel may tell of the new size too.
+    shown.until(lambda text: text.count(END) >= 2, "it is drawn anew")
     frame = shown.frames()[-1]
     assert len(frame) == 10 and frame[-1] == "… 43 more"
     assert frame[2].endswith("x…")
