@@ -1,4 +1,5 @@
-//! How much computing one connection may have: what is shared costs it nothing, what is made for it alone is counted.
+//! How much computing one connection may have: what is shared costs it nothing, answers made for it alone are counted.
+//! Ticks of subscriptions are not: they belong to a group.
 
 use std::time::{Duration, Instant};
 
