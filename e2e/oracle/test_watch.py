@@ -265,7 +265,8 @@ def listening(psiod):
         try:
             with open(f"/proc/{psiod.pid}/task/{task}/comm") as comm:
                 names.append(comm.read().strip())
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
+            # A thread may end before its file is opened, and between that and the reading (ESRCH).
             pass
     return "lifecycle" in names
 
