@@ -1,5 +1,6 @@
 //! What clients send, `{type, id?, data}`: read strictly, refused with what was wrong and what was expected.
 
+use compact_str::{CompactString, ToCompactString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -10,9 +11,10 @@ use crate::msgpack;
 /// Longest id in bytes, as it stands in the message, quotes not counted.
 pub const MAX_ID_BYTES: usize = 128;
 
-/// The id of a request: a JSON string or number, kept as it was written so that it is echoed to the letter.
+/// The id of a request: a JSON string or number, kept as it was written so that it is echoed to the letter; a
+/// short one without an allocation of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(Box<str>);
+pub struct RequestId(CompactString);
 
 impl RequestId {
     /// The id as JSON.
@@ -34,7 +36,7 @@ impl RequestId {
 
 impl From<u32> for RequestId {
     fn from(number: u32) -> Self {
-        Self(number.to_string().into())
+        Self(number.to_compact_string())
     }
 }
 
@@ -99,7 +101,7 @@ pub struct Refused {
     /// The id of the message, where one could be made out.
     pub id: Option<RequestId>,
     /// What was wrong with it.
-    pub error: ApiError,
+    pub error: Box<ApiError>,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +127,7 @@ const TYPES: [&str; 3] = ["command", "subscribe", "unsubscribe"];
 
 /// Reads one message.
 pub fn parse(text: &str) -> Result<Request, Refused> {
-    let refuse = |error| Refused { id: None, error };
+    let refuse = |error: ApiError| Refused { id: None, error: error.into() };
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| refuse(not_json(text, &error)))?;
     if !raw.get().starts_with('{') {
         let message = format!("expected a JSON object such as {SHAPE}, got {}", kind_of(raw));
@@ -134,7 +136,7 @@ pub fn parse(text: &str) -> Result<Request, Refused> {
     let envelope: RawEnvelope<'_> = serde_json::from_str(raw.get())
         .map_err(|error| refuse(ApiError::bad_request(format!("the envelope is wrong: {error}"))))?;
     let id = envelope.id.map(|raw| parse_id(raw, "id")).transpose().map_err(refuse)?;
-    parse_request(&envelope, id.clone()).map_err(|error| Refused { id, error })
+    parse_request(&envelope, id.clone()).map_err(|error| Refused { id, error: error.into() })
 }
 
 fn parse_request(envelope: &RawEnvelope<'_>, id: Option<RequestId>) -> Result<Request, ApiError> {
@@ -263,7 +265,7 @@ pub fn parse_packed(bytes: &[u8]) -> Result<Request, Refused> {
         Ok(text) => parse(&text),
         Err(error) => {
             let message = format!("the message is not MessagePack: {error}; expected an object such as {SHAPE}");
-            Err(Refused { id: None, error: ApiError::bad_request(message) })
+            Err(Refused { id: None, error: ApiError::bad_request(message).into() })
         }
     }
 }

@@ -15,14 +15,14 @@ use serde_json::{Map, json};
 use crate::dispatch::{Asker, Look, prepare, prepare_subscription};
 use crate::server::{Answer, Handler, Kind, Message, Order, Outgoing, Subprotocol};
 use crate::shared_answer::{SharedAnswer, kind};
-use crate::subscriptions::{GroupKey, Said, Subscriber};
+use crate::subscriptions::{GroupKey, Said, Seat};
 
 /// One connection.
 pub struct Connection {
     asker: Arc<Asker>,
     encoding: Encoding,
     /// Made when it first subscribes.
-    subscriber: Option<Arc<Subscriber>>,
+    seat: Option<Seat>,
     repeated: Option<Box<Repeated>>,
 }
 
@@ -48,7 +48,7 @@ impl Connection {
             Subprotocol::Json => Encoding::Json,
             Subprotocol::MsgPack => Encoding::MsgPack,
         };
-        Self { asker: Arc::new(asker), encoding, subscriber: None, repeated: None }
+        Self { asker: Arc::new(asker), encoding, seat: None, repeated: None }
     }
 }
 
@@ -72,8 +72,8 @@ impl Handler for Connection {
         let request = match (message, self.encoding) {
             (Message::Text(text), Encoding::Json) => request::parse(text),
             (Message::Binary(bytes), Encoding::MsgPack) => request::parse_packed(bytes),
-            (Message::Binary(_), Encoding::Json) => Err(Refused { id: None, error: request::binary_refused() }),
-            (Message::Text(_), Encoding::MsgPack) => Err(Refused { id: None, error: request::text_refused() }),
+            (Message::Binary(_), Encoding::Json) => Err(Refused { id: None, error: request::binary_refused().into() }),
+            (Message::Text(_), Encoding::MsgPack) => Err(Refused { id: None, error: request::text_refused().into() }),
         };
         match request {
             Ok(Request::Command { id, call }) => self.answer(message, id, call),
@@ -84,8 +84,8 @@ impl Handler for Connection {
     }
 
     fn poll_push(&mut self, cx: &mut Context<'_>, push: &mut dyn FnMut(Outgoing)) {
-        let Some(subscriber) = &self.subscriber else { return };
-        subscriber.poll(cx, |id, said| {
+        let Some(seat) = &self.seat else { return };
+        seat.poll(cx, |id, said| {
             push(match said {
                 Said::Event(seq, answer) => answer.message(self.encoding, &Opening::Event(Some(id), seq)),
                 Said::End(error) => whole(self.encoding, &Opening::End(id), &Tail::error(self.encoding, &error)),
@@ -137,7 +137,7 @@ impl Connection {
 
     fn subscribe(&mut self, id: RequestId, interval_ms: u32, mode: Mode, call: Call) -> Answer {
         let hub = &self.asker.service.hub;
-        let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(Subscriber::new(hub.clone()))).clone();
+        let subscriber = Arc::clone(self.seat.get_or_insert_with(|| Seat::new(hub.clone())));
         let prepared = prepare_subscription(&call.name, call.params, mode, self.asker.viewer);
         let reserved = prepared.and_then(|(question, wanted)| Ok((question, wanted, subscriber.reserve(&id)?)));
         let (question, wanted, reservation) = match reserved {
@@ -155,7 +155,7 @@ impl Connection {
     }
 
     fn unsubscribe(&self, id: Option<&RequestId>, subscription: &RequestId) -> Answer {
-        if self.subscriber.as_ref().is_some_and(|subscriber| subscriber.release(subscription)) {
+        if self.seat.as_ref().is_some_and(|seat| seat.release(subscription)) {
             return Answer::now(order(id), done(self.encoding, id, &serde_json::Value::Null));
         }
         let message = format!("this connection has no subscription {}", subscription.as_json());

@@ -7,6 +7,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use futures_util::FutureExt;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -19,9 +20,9 @@ use super::deflate::Deflate;
 use super::handler::{Application, Peer};
 use super::handshake::Agreed;
 use super::limits::Limits;
-use super::transport::Socket;
+use super::websocket::{Socket, WebSocket};
 use super::write_deadline::WriteDeadline;
-use super::{assets, handshake, transport};
+use super::{assets, handshake};
 use crate::text::escape_controls;
 
 /// What every answer says about how a browser may use it. There is no CORS header on purpose: no page from
@@ -40,7 +41,7 @@ const PROTECTION: [(HeaderName, &str); 4] = [
 /// What all connections of a server share.
 pub(super) struct Shared {
     pub application: Arc<dyn Application>,
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     pub deflate: Deflate,
     pub shutdown: watch::Receiver<bool>,
     alive: mpsc::WeakSender<std::convert::Infallible>,
@@ -54,7 +55,7 @@ impl Shared {
         shutdown: watch::Receiver<bool>,
         alive: mpsc::WeakSender<std::convert::Infallible>,
     ) -> Self {
-        Self { application, limits, deflate, shutdown, alive }
+        Self { application, limits: Arc::new(limits), deflate, shutdown, alive }
     }
 }
 
@@ -123,28 +124,37 @@ fn open_websocket(shared: &Arc<Shared>, peer: Peer, mut request: Request) -> Res
     let upgrade = hyper::upgrade::on(&mut request);
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        run_websocket(upgrade, &shared, &peer, agreed).await;
-        drop(alive);
+        let address = peer.address;
+        match upgraded(upgrade, &shared, &peer, agreed).await {
+            // A task of its own: what the handshake needed is given back.
+            Some(websocket) => drop(tokio::spawn(websocket.map(move |end| {
+                tracing::debug!(%address, %end, "WebSocket ended");
+                drop(alive);
+            }))),
+            None => drop(alive),
+        }
     });
     response
 }
 
-async fn run_websocket(upgrade: hyper::upgrade::OnUpgrade, shared: &Shared, peer: &Peer, agreed: Agreed) {
-    let address = peer.address;
-    let upgraded = match upgrade.await {
-        Ok(upgraded) => upgraded,
-        Err(error) => {
-            return tracing::debug!(%address, %error, "the client left during the handshake");
-        }
-    };
-    let Ok(parts) = upgraded.downcast::<TokioIo<WriteDeadline>>() else {
-        return tracing::error!("invariant: the server's connections are TCP streams with a write deadline");
+/// The WebSocket, once hyper has sent the answer to the handshake; `None` where the client did not wait for that.
+async fn upgraded(
+    upgrade: hyper::upgrade::OnUpgrade,
+    shared: &Shared,
+    peer: &Peer,
+    agreed: Agreed,
+) -> Option<WebSocket> {
+    let upgraded = upgrade
+        .await
+        .inspect_err(|error| tracing::debug!(address = %peer.address, %error, "the client left during the handshake"));
+    let Ok(parts) = upgraded.ok()?.downcast::<TokioIo<WriteDeadline>>() else {
+        tracing::error!("invariant: the server's connections are TCP streams with a write deadline");
+        return None;
     };
     let handler = shared.application.connect(peer, agreed.subprotocol);
     let socket =
         Socket { stream: parts.io.into_inner().into_stream(), read_ahead: parts.read_buf, deflate: agreed.deflate };
-    let end = transport::serve(socket, handler, &shared.limits, shared.shutdown.clone()).await;
-    tracing::debug!(%address, %end, "WebSocket ended");
+    Some(WebSocket::new(socket, handler, shared.limits.clone(), shared.shutdown.clone()))
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {

@@ -27,6 +27,7 @@ mod outgoing;
 mod patience;
 mod pending;
 mod transport;
+mod websocket;
 mod write_deadline;
 
 pub use deflate::Deflate;

@@ -23,8 +23,7 @@ pub(super) enum Owed {
 }
 
 /// What a client owes, and since when.
-pub(super) struct Patience<'a> {
-    limits: &'a Limits,
+pub(super) struct Patience {
     /// Until when it owes what, if that is no sign of life.
     debt: Option<(Owed, Instant)>,
     heard: Instant,
@@ -33,10 +32,10 @@ pub(super) struct Patience<'a> {
     alarm: Alarm,
 }
 
-impl<'a> Patience<'a> {
+impl Patience {
     /// With a client that has just been heard.
-    pub fn new(limits: &'a Limits) -> Self {
-        Self { limits, debt: None, heard: Instant::now(), pinged: false, alarm: Alarm::default() }
+    pub fn new() -> Self {
+        Self { debt: None, heard: Instant::now(), pinged: false, alarm: Alarm::default() }
     }
 
     /// Something was heard of the client.
@@ -68,15 +67,15 @@ impl<'a> Patience<'a> {
     }
 
     /// Ready when `owed` is overdue; before that, sees that `cx` is woken then.
-    pub fn poll(&mut self, cx: &mut Context<'_>, owed: Owed) -> Poll<()> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, owed: Owed, limits: &Limits) -> Poll<()> {
         let time = match owed {
             Owed::SignOfLife => {
-                let silence = if self.pinged { self.limits.gone_after } else { self.limits.ping_interval };
+                let silence = if self.pinged { limits.gone_after } else { limits.ping_interval };
                 return self.alarm.poll(cx, self.heard + silence);
             }
-            Owed::Reading => self.limits.write_timeout,
-            Owed::Collecting => self.limits.collect_timeout,
-            Owed::Closing => self.limits.close_timeout,
+            Owed::Reading => limits.write_timeout,
+            Owed::Collecting => limits.collect_timeout,
+            Owed::Closing => limits.close_timeout,
         };
         let since = self.debt.filter(|(before, _)| *before == owed);
         let (_, until) = *self.debt.insert(since.unwrap_or_else(|| (owed, Instant::now() + time)));
@@ -89,24 +88,25 @@ impl<'a> Patience<'a> {
 #[derive(Default)]
 struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether it will wake the connection. A connection stays on one task, so once is enough.
-    is_set: bool,
+    /// When it will wake the connection, if it will. A connection stays on one task, so to be told once is enough. It
+    /// stands here to leave the timer alone, which lies elsewhere in memory: most turns happen long before it.
+    goes_off: Option<Instant>,
 }
 
 impl Alarm {
     /// Ready once it is `until`; before that, sees that `cx` is woken then, or before.
     fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        if self.goes_off.is_some_and(|at| at <= until && Instant::now() < at) {
+            return Poll::Pending;
+        }
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if sleep.deadline() > until {
             sleep.as_mut().reset(until);
-            self.is_set = false;
-        }
-        if self.is_set && !sleep.is_elapsed() {
-            return Poll::Pending;
         }
         loop {
-            self.is_set = sleep.as_mut().poll(cx).is_pending();
-            if self.is_set {
+            let is_ready = sleep.as_mut().poll(cx).is_ready();
+            self.goes_off = (!is_ready).then(|| sleep.deadline());
+            if !is_ready {
                 return Poll::Pending;
             }
             if sleep.deadline() >= until {

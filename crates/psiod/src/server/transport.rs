@@ -7,30 +7,28 @@
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use psio_probe::coarse_now;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
-use super::deflate::Window;
 use super::frame::{Event, Reader, close_code};
 use super::handler::{Handler, Message};
 use super::limits::Limits;
 use super::outbox::Outbox;
 use super::patience::{Owed, Patience};
 use super::pending::Pending;
-use super::stopped;
+use super::websocket::Socket;
+
+/// Turns of one connection before the other tasks of its thread get theirs.
+const TURNS_PER_POLL: usize = 32;
 
 /// The same in time. Giving way wakes another network thread too, which sees to timers and sockets: without it a
 /// connection that has much computed stops everybody's clock.
 const TIME_PER_POLL: Duration = Duration::from_millis(2);
-
-/// Turns of one connection before the other tasks of its thread get theirs.
-const TURNS_PER_POLL: usize = 32;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -76,47 +74,21 @@ struct CloseReply {
     code: Option<u16>,
 }
 
-/// A socket that has just become a WebSocket's.
-pub(super) struct Socket {
-    pub stream: TcpStream,
-    /// What has been read of it already.
-    pub read_ahead: Bytes,
-    /// The window to compress in, if that was agreed.
-    pub deflate: Option<Window>,
-}
-
-/// Serves a WebSocket connection until it ends.
-///
-/// When `shutdown` becomes true (or loses its sender) the client is told with close code 1001.
-pub(super) async fn serve(
-    socket: Socket,
-    handler: Box<dyn Handler>,
-    limits: &Limits,
-    mut shutdown: watch::Receiver<bool>,
-) -> End {
-    let mut connection = Connection::new(socket, handler, limits);
-    tokio::select! {
-        biased;
-        end = std::future::poll_fn(|cx| connection.poll(cx)) => return end,
-        () = stopped(&mut shutdown) => connection.leave(),
-    }
-    std::future::poll_fn(|cx| connection.poll(cx)).await
-}
-
-struct Connection<'a> {
+/// Everything that belongs to one connection.
+pub(super) struct Connection {
     stream: TcpStream,
     /// Let go of when nothing is asked of it any more, which may be long before the connection ends.
     handler: Option<Box<dyn Handler>>,
-    limits: &'a Limits,
+    limits: Arc<Limits>,
     reader: Reader,
     outbox: Outbox,
     pending: Pending,
     phase: Phase,
-    patience: Patience<'a>,
+    patience: Patience,
 }
 
-impl<'a> Connection<'a> {
-    fn new(socket: Socket, handler: Box<dyn Handler>, limits: &'a Limits) -> Self {
+impl Connection {
+    pub fn new(socket: Socket, handler: Box<dyn Handler>, limits: Arc<Limits>) -> Self {
         let mut reader = Reader::new(limits.max_message).with_deflate(socket.deflate.is_some());
         reader.room().extend_from_slice(&socket.read_ahead);
         Self {
@@ -127,12 +99,12 @@ impl<'a> Connection<'a> {
             outbox: Outbox::new(socket.deflate),
             pending: Pending::default(),
             phase: Phase::Open,
-            patience: Patience::new(limits),
+            patience: Patience::new(),
         }
     }
 
     /// Turns until nothing moves. `Ready` when the connection is over.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let began = Instant::now();
         for _ in 0..TURNS_PER_POLL {
             match self.turn(cx).and_then(|moved| if moved { Ok(true) } else { self.rest(cx) }) {
@@ -303,7 +275,7 @@ impl<'a> Connection<'a> {
     }
 
     /// The daemon stops: says so, and drops the answers that are not there yet.
-    fn leave(&mut self) {
+    pub fn leave(&mut self) {
         if matches!(self.phase, Phase::Open | Phase::Finishing { .. }) {
             self.pending = Pending::default();
             self.outbox.push_close(Some(close_code::GOING_AWAY), "psiod is stopping");
@@ -338,7 +310,7 @@ impl<'a> Connection<'a> {
             Phase::Open => Owed::SignOfLife,
             _ => Owed::Closing,
         };
-        if self.patience.poll(cx, owed).is_pending() {
+        if self.patience.poll(cx, owed, &self.limits).is_pending() {
             return Ok(false);
         }
         match owed {

@@ -15,7 +15,7 @@ use psio_api::request::{Mode, RequestId};
 use super::group::{GroupKey, Told};
 use super::queue::{Queue, QueueListener};
 use super::slot::{First, Newest, Slot, SlotListener};
-use super::subscriber::{Listener, Reservation, Said, Subscriber};
+use super::subscriber::{Listener, Reservation, Said, Seat, Subscriber};
 use crate::dispatch::{Asker, Service, Wanted, prepare_subscription};
 
 impl Asker {
@@ -25,7 +25,7 @@ impl Asker {
     /// Its first answer cannot be given; the id is free again.
     pub async fn subscribe(
         &self,
-        subscriber: &Subscriber,
+        subscriber: &Arc<Subscriber>,
         reservation: Reservation,
         key: GroupKey,
         wanted: Wanted,
@@ -46,10 +46,10 @@ impl Asker {
 
     async fn hear_answers(
         &self,
-        subscriber: &Subscriber,
+        subscriber: &Arc<Subscriber>,
         key: GroupKey,
         command: Box<dyn Prepared>,
-    ) -> Result<Box<dyn Listener>, ApiError> {
+    ) -> Result<Listener, ApiError> {
         let Service { hub, sampler, .. } = &*self.service;
         let mut young = hub.young_tick(&key);
         if young.is_none() {
@@ -69,22 +69,21 @@ impl Asker {
                 (tick, slot.clone())
             }
         };
-        let membership = hub.join(key, || Told::Slot(slot), number, subscriber.mailbox());
+        let membership = hub.join(key, || Told::Slot(slot), number, subscriber.clone());
         let Told::Slot(joined) = membership.group.told.clone() else { unreachable!("{SAME_KIND}") };
         // Changes follow only where it is a tick of the very group that was joined.
         let first = if Arc::ptr_eq(&joined, &ticked) { First::Tick(tick) } else { First::Answer(tick) };
-        Ok(Box::new(SlotListener::new(joined, membership, first)))
+        Ok(Listener::Slot(SlotListener::new(joined, membership, first)))
     }
 
-    async fn hear_of_processes(&self, subscriber: &Subscriber, key: GroupKey) -> Result<Box<dyn Listener>, ApiError> {
+    async fn hear_of_processes(&self, subscriber: &Arc<Subscriber>, key: GroupKey) -> Result<Listener, ApiError> {
         let Service { hub, sampler, lifecycle, .. } = &*self.service;
         let watch = lifecycle.watch(sampler).await?;
         let (first, place) = watch.begin(sampler).await?;
         let number = hub.nearest_tick(key.interval());
-        let membership =
-            hub.join(key, || Told::Queue(Arc::new(Queue::new(watch, place))), number, subscriber.mailbox());
+        let membership = hub.join(key, || Told::Queue(Arc::new(Queue::new(watch, place))), number, subscriber.clone());
         let Told::Queue(queue) = membership.group.told.clone() else { unreachable!("{SAME_KIND}") };
-        Ok(Box::new(QueueListener::new(hub.clone(), queue, membership, first, place)))
+        Ok(Listener::Queue(Box::new(QueueListener::new(hub.clone(), queue, membership, first, place))))
     }
 }
 
@@ -104,17 +103,17 @@ impl Service {
         viewer: Viewer,
     ) -> Result<Feed, ApiError> {
         let (question, wanted) = prepare_subscription(name, params, mode, viewer)?;
-        let subscriber = Subscriber::new(self.hub.clone());
-        let reservation = subscriber.reserve(&RequestId::from(1))?;
+        let seat = Seat::new(self.hub.clone());
+        let reservation = seat.reserve(&RequestId::from(1))?;
         let key = GroupKey { question, interval_ms };
-        Asker::over_http(self.clone(), viewer).subscribe(&subscriber, reservation, key, wanted).await?;
-        Ok(Feed { subscriber, said: VecDeque::new() })
+        Asker::over_http(self.clone(), viewer).subscribe(&seat, reservation, key, wanted).await?;
+        Ok(Feed { seat, said: VecDeque::new() })
     }
 }
 
 /// What a single subscription says, one after the other. An end is the last.
 pub struct Feed {
-    subscriber: Subscriber,
+    seat: Seat,
     /// Heard and not yet taken.
     said: VecDeque<Said>,
 }
@@ -123,13 +122,13 @@ impl Stream for Feed {
     type Item = Said;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Said>> {
-        let Self { subscriber, said } = self.get_mut();
+        let Self { seat, said } = self.get_mut();
         if said.is_empty() {
-            subscriber.poll(cx, |_, news| said.push_back(news));
+            seat.poll(cx, |_, news| said.push_back(news));
         }
         match said.pop_front() {
             Some(news) => Poll::Ready(Some(news)),
-            None if subscriber.is_idle() => Poll::Ready(None),
+            None if seat.is_idle() => Poll::Ready(None),
             None => Poll::Pending,
         }
     }

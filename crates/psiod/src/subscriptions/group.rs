@@ -1,14 +1,14 @@
 //! Everybody who is told the same at the same moments.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use slab::Slab;
 
 use super::queue::Queue;
 use super::slot::Slot;
+use super::subscriber::Subscriber;
 use crate::answers::Question;
 
 /// What makes subscriptions the same.
@@ -31,7 +31,7 @@ impl GroupKey {
 pub struct Group {
     pub key: GroupKey,
     pub told: Told,
-    members: Mutex<Slab<Arc<Mailbox>>>,
+    members: Mutex<Slab<Arc<Subscriber>>>,
     /// The tick that came last, counted from the hub's start; those missed count too.
     number: AtomicU64,
 }
@@ -55,7 +55,7 @@ impl Group {
         self.key.interval()
     }
 
-    pub fn members(&self) -> MutexGuard<'_, Slab<Arc<Mailbox>>> {
+    pub fn members(&self) -> MutexGuard<'_, Slab<Arc<Subscriber>>> {
         // The list is whole between any two statements that change it.
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,23 +69,5 @@ impl Group {
         let missed = number.checked_sub(self.number() + 1)?;
         self.number.store(number, Ordering::Relaxed);
         Some(missed)
-    }
-}
-
-/// How a connection hears that there is something for it.
-#[derive(Debug, Default)]
-pub struct Mailbox {
-    pub waker: AtomicWaker,
-    pub is_ready: AtomicBool,
-    /// The hub's round that was heard of last.
-    pub heard: AtomicU64,
-}
-
-impl Mailbox {
-    /// Wakes the connection, unless it is awake already or has looked since this round's ticks were published.
-    pub fn notify(&self, round: u64) {
-        if self.heard.load(Ordering::SeqCst) < round && !self.is_ready.swap(true, Ordering::SeqCst) {
-            self.waker.wake();
-        }
     }
 }

@@ -16,7 +16,7 @@ mod ticker;
 pub use begin::Feed;
 pub use group::GroupKey;
 pub use hub::Hub;
-pub use subscriber::{Reservation, Said, Subscriber};
+pub use subscriber::{Reservation, Said, Seat, Subscriber};
 
 /// Subscriptions that one connection may have.
 pub const MAX_SUBSCRIPTIONS: usize = 64;

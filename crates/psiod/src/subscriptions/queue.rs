@@ -11,7 +11,7 @@ use psio_api::data::topics::Topics;
 use psio_api::error::ApiError;
 
 use super::hub::{Hub, Membership};
-use super::subscriber::{Listener, Said};
+use super::subscriber::Said;
 use crate::lifecycle::{Forgotten, Place, Table, Telling, Watch, rendered};
 use crate::sampler::Sampler;
 use crate::shared_answer::SharedAnswer;
@@ -253,21 +253,8 @@ impl QueueListener {
         Self { hub, queue, _membership: membership, first: Some(first), begun: next.saturating_sub(1), next, place }
     }
 
-    fn tell_tick(&mut self, tick: &Tick, tell: &mut dyn FnMut(Said)) {
-        match tick.after(self.place.next) {
-            Some(answer) => tell(Said::Event(1 + tick.number - self.begun, answer)),
-            None => self.begun += 1,
-        }
-        // The list that they began with may show more than this tick told.
-        let shown = if tick.telling.is_afresh() { 0 } else { self.place.next };
-        self.place = tick.telling.upto;
-        self.place.next = self.place.next.max(shown);
-        self.next = tick.number + 1;
-    }
-}
-
-impl Listener for QueueListener {
-    fn hear(&mut self, tell: &mut dyn FnMut(Said)) -> bool {
+    /// Tells what happened since it was told last.
+    pub fn hear(&mut self, tell: &mut dyn FnMut(Said)) {
         if let Some(first) = self.first.take() {
             tell(Said::Event(1, first));
         }
@@ -284,7 +271,18 @@ impl Listener for QueueListener {
         if self.queue.is_relief_wanted() {
             self.hub.changed.notify_one();
         }
-        true
+    }
+
+    fn tell_tick(&mut self, tick: &Tick, tell: &mut dyn FnMut(Said)) {
+        match tick.after(self.place.next) {
+            Some(answer) => tell(Said::Event(1 + tick.number - self.begun, answer)),
+            None => self.begun += 1,
+        }
+        // The list that they began with may show more than this tick told.
+        let shown = if tick.telling.is_afresh() { 0 } else { self.place.next };
+        self.place = tick.telling.upto;
+        self.place.next = self.place.next.max(shown);
+        self.next = tick.number + 1;
     }
 }
 

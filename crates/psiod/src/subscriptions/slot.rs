@@ -12,7 +12,7 @@ use psio_api::error::ApiError;
 use psio_api::request::Mode;
 
 use super::hub::Membership;
-use super::subscriber::{Listener, Said};
+use super::subscriber::Said;
 use crate::ring::{MAX_WINDOW, MIN_WINDOW, Ring};
 use crate::shared_answer::{SharedAnswer, Stamp};
 
@@ -185,10 +185,9 @@ impl SlotListener {
         let (first, number) = (Some(tick.whole().clone()), tick.number);
         Self { slot, _membership: membership, first, begun: number, number, has_tick }
     }
-}
 
-impl Listener for SlotListener {
-    fn hear(&mut self, tell: &mut dyn FnMut(Said)) -> bool {
+    /// Tells what is newest; whether there may be more.
+    pub fn hear(&mut self, tell: &mut dyn FnMut(Said)) -> bool {
         if let Some(first) = self.first.take() {
             tell(Said::Event(1, first));
         }

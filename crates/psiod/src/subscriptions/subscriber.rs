@@ -1,16 +1,19 @@
 //! The subscriptions of one connection: begun, told, ended.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
+use futures_util::task::AtomicWaker;
 use psio_api::error::{ApiError, ErrorCode};
 use psio_api::request::RequestId;
 use serde_json::json;
 
 use super::MAX_SUBSCRIPTIONS;
-use super::group::Mailbox;
 use super::hub::Hub;
+use super::queue::QueueListener;
+use super::slot::SlotListener;
 use crate::shared_answer::SharedAnswer;
 
 /// What a subscription says.
@@ -21,19 +24,56 @@ pub enum Said {
     End(Arc<ApiError>),
 }
 
-/// Somebody who may have subscriptions.
+/// Somebody who may have subscriptions. Groups know it as a member, so it is the [`Seat`] that ends them.
 pub struct Subscriber {
     hub: Arc<Hub>,
-    mailbox: Arc<Mailbox>,
+    waker: AtomicWaker,
+    /// Whether there is something for it.
+    is_ready: AtomicBool,
+    /// The hub's round that was heard of last.
+    heard: AtomicU64,
     subscriptions: Mutex<Vec<Subscription>>,
     reserved: AtomicU64,
+}
+
+/// A subscriber whose subscriptions live no longer than this.
+pub struct Seat(Arc<Subscriber>);
+
+impl Seat {
+    /// For somebody without subscriptions.
+    pub fn new(hub: Arc<Hub>) -> Self {
+        Self(Arc::new(Subscriber {
+            hub,
+            waker: AtomicWaker::new(),
+            is_ready: false.into(),
+            heard: 0.into(),
+            subscriptions: Mutex::default(),
+            reserved: 0.into(),
+        }))
+    }
+}
+
+impl Deref for Seat {
+    type Target = Arc<Subscriber>;
+
+    fn deref(&self) -> &Arc<Subscriber> {
+        &self.0
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Dropped without the lock: each leaves its group.
+        let subscriptions = std::mem::take(&mut *self.subscriptions());
+        drop(subscriptions);
+    }
 }
 
 struct Subscription {
     id: RequestId,
     reservation: Reservation,
     /// `None` until its first answer is there.
-    listener: Option<Box<dyn Listener>>,
+    listener: Option<Listener>,
 }
 
 /// Tells a subscription from a later one with the same id.
@@ -41,17 +81,26 @@ struct Subscription {
 pub struct Reservation(u64);
 
 /// A subscription that lives: its place among what its group is told.
-pub(super) trait Listener: Send {
+pub(super) enum Listener {
+    Slot(SlotListener),
+    /// Large and rare.
+    Queue(Box<QueueListener>),
+}
+
+impl Listener {
     /// Tells what is new; whether there may be more.
-    fn hear(&mut self, tell: &mut dyn FnMut(Said)) -> bool;
+    fn hear(&mut self, tell: &mut dyn FnMut(Said)) -> bool {
+        match self {
+            Self::Slot(listener) => listener.hear(tell),
+            Self::Queue(listener) => {
+                listener.hear(tell);
+                true
+            }
+        }
+    }
 }
 
 impl Subscriber {
-    /// Somebody without subscriptions.
-    pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, mailbox: Arc::default(), subscriptions: Mutex::default(), reserved: AtomicU64::new(0) }
-    }
-
     fn subscriptions(&self) -> MutexGuard<'_, Vec<Subscription>> {
         // The list is whole between any two statements that change it.
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,28 +141,35 @@ impl Subscriber {
         self.subscriptions().is_empty()
     }
 
-    /// How the group's ticks reach this subscriber.
-    pub(super) fn mailbox(&self) -> Arc<Mailbox> {
-        self.mailbox.clone()
+    /// Whether it has looked since this round's ticks were published.
+    pub(super) fn has_heard(&self, round: u64) -> bool {
+        self.heard.load(Ordering::SeqCst) >= round
+    }
+
+    /// Wakes it, unless it is awake already.
+    pub(super) fn notify(&self) {
+        if !self.is_ready.swap(true, Ordering::SeqCst) {
+            self.waker.wake();
+        }
     }
 
     /// The subscription lives from now on, unless it was ended meanwhile.
-    pub(super) fn begin(&self, reservation: Reservation, listener: Box<dyn Listener>) {
+    pub(super) fn begin(&self, reservation: Reservation, listener: Listener) {
         let mut subscriptions = self.subscriptions();
         let Some(reserved) = subscriptions.iter_mut().find(|reserved| reserved.reservation == reservation) else {
             return;
         };
         reserved.listener = Some(listener);
-        self.mailbox.is_ready.store(true, Ordering::SeqCst);
+        self.is_ready.store(true, Ordering::SeqCst);
     }
 
     /// Tells what is new, and sees that `cx` is woken when there is more.
     pub fn poll(&self, cx: &mut Context<'_>, mut tell: impl FnMut(&RequestId, Said)) {
-        self.mailbox.waker.register(cx.waker());
-        if !self.mailbox.is_ready.swap(false, Ordering::SeqCst) {
+        self.waker.register(cx.waker());
+        if !self.is_ready.swap(false, Ordering::SeqCst) {
             return;
         }
-        self.mailbox.heard.store(self.hub.round(), Ordering::SeqCst);
+        self.heard.store(self.hub.round(), Ordering::SeqCst);
         self.subscriptions().retain_mut(|Subscription { id, listener, .. }| match listener {
             Some(listener) => listener.hear(&mut |said| tell(id, said)),
             None => true,

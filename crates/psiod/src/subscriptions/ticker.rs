@@ -78,7 +78,7 @@ impl Service {
         for group in groups {
             let Told::Queue(queue) = &group.told else { continue };
             match queue.relieve(&self.sampler).await {
-                Ok(true) => self.hub.wake(std::slice::from_ref(&group)),
+                Ok(true) => self.hub.wake(std::slice::from_ref(&group)).await,
                 Ok(false) => {}
                 Err(error) => debug!("cannot list processes for who was told too slowly: {error}"),
             }
@@ -109,13 +109,13 @@ impl Service {
             }
             ready.push(group);
             if round_began.elapsed() > ROUND {
-                self.hub.wake(&ready);
+                self.hub.wake(&ready).await;
                 ready.clear();
                 tokio::task::yield_now().await;
                 round_began = Instant::now();
             }
         }
-        self.hub.wake(&ready);
+        self.hub.wake(&ready).await;
     }
 
     /// Has these topics sampled, those that are dear to read more seldom: however often somebody wants to be told, no
@@ -143,7 +143,7 @@ impl Service {
                 slot.progress().is_late = false;
                 service.hub.changed.notify_one();
                 if has_news {
-                    service.hub.wake(std::slice::from_ref(&group));
+                    service.hub.wake(std::slice::from_ref(&group)).await;
                 }
             });
         }
