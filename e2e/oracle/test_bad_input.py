@@ -4,6 +4,7 @@ nobody else notices."""
 import json
 import os
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -94,6 +95,7 @@ def test_it_is_refused_with_what_was_wrong(client, bystander, what):
     answer = client.exchange(sent)
     assert (answer["type"], answer["data"]["code"]) == ("error", code)
     assert [word for word in words if word not in answer["data"]["message"]] == [], answer["data"]["message"]
+    assert not re.search(r"\b[iu](8|16|32|64|size)\b", answer["data"]["message"]), "it speaks Rust"
     assert_served(client)
 
 

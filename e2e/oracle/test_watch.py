@@ -277,7 +277,8 @@ def test_nobody_listens_when_the_last_has_gone(kernel, start, leave):
     assert not listening(psiod)
     clients = [psiod.client() for _ in range(2)]
     watchers = [Watcher(client, interval) for client, interval in zip(clients, [100, 700])]
-    assert listening(psiod)
+    # A thread takes its name after it was begun.
+    until(lambda: listening(psiod), "somebody listens")
     clients[0].close()
     time.sleep(0.6)
     assert listening(psiod), "one is still there"

@@ -66,8 +66,13 @@ fn explain<P: Params>(
     }
     let path = error.path().to_string();
     let name = path.split(['.', '[']).next().unwrap_or_default();
+    let complaint = error.inner().to_string();
+    let complaint = match (known.get(name), complaint.split_once(", expected ")) {
+        // The schema says it in the words of JSON, serde in those of Rust.
+        (Some(property), Some((what, _))) if path == name && !property["type"].is_null() => shortened(what),
+        _ => shortened(&complaint),
+    };
     let expected = known.get(name).map_or_else(String::new, expected);
-    let complaint = shortened(&error.inner().to_string());
     let message = format!("{command}: parameter `{path}`: {complaint}; expected {expected}");
     ApiError::bad_param(name, &expected, message)
 }
