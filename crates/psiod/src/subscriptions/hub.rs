@@ -136,16 +136,21 @@ impl Hub {
         let mut batch = BATCH;
         let mut start = 0;
         while start < places {
+            let mut is_anyone_woken = false;
             // Who is in several groups mostly has neighbouring places in them.
             for group in groups {
                 let members = group.members();
                 let end = members.capacity().min(start + batch);
-                let batch = (start..end).filter_map(|place| members.get(place));
+                let here = (start..end).filter_map(|place| members.get(place));
                 // Looked at first and woken then, so that the processor fetches many of them at a time.
-                let asleep: SmallVec<[_; BATCH]> = batch.filter(|member| !member.has_heard(round)).collect();
+                let asleep: SmallVec<[_; BATCH]> = here.filter(|member| !member.has_heard(round)).collect();
                 asleep.iter().for_each(|member| member.notify());
+                is_anyone_woken |= !asleep.is_empty();
             }
             start += batch;
+            if !is_anyone_woken {
+                continue;
+            }
             let began = Instant::now();
             give_way().await;
             if began.elapsed() > BATCH_TIME {
