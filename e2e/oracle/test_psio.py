@@ -194,7 +194,7 @@ def test_psiod_has_a_session_of_its_own_and_no_terminal(home):
 SHELL = """
 import os, sys
 os.login_tty(0)
-os.execv("/bin/sh", ["sh", "-c", '"$0" --no-open --port "$1"; read end', *sys.argv[1:]])
+os.execv("/bin/sh", ["sh", "-c", '"$0" --no-open --port "$1"; echo over; read end', *sys.argv[1:]])
 """
 
 
@@ -205,8 +205,9 @@ def test_psiod_survives_the_terminal_and_the_process_group_it_was_started_from(h
     try:
         os.close(theirs)
         shown = b""
-        while home.page.encode() not in shown:
+        while b"over" not in shown:
             shown += os.read(ours, 4096)
+        assert home.page.encode() in shown
         pid = home.asked()["pid"]
         assert has_terminal(shell.pid) and not has_terminal(pid)
         os.close(ours)
