@@ -202,6 +202,8 @@ mod tests {
             for piece in bytes.chunks(piece) {
                 stream.write_all(piece).unwrap();
             }
+            // To close while the client still answers a ping would reset the connection.
+            std::io::copy(&mut stream, &mut std::io::sink()).ok();
         });
         Socket::connect(port, Duration::from_secs(1)).unwrap()
     }

@@ -248,18 +248,19 @@ mod tests {
     #[test]
     fn when_too_many_are_stuck_nothing_more_is_tried() {
         let mut worker = sleeper();
-        let quick = Patience { job: Duration::from_millis(5), ..PATIENCE };
+        // Long enough for a thread to begin: one that is given up before that is not stuck.
+        let patience = Patience { job: Duration::from_millis(100), ..PATIENCE };
         for _ in 0..MAX_STUCK {
-            assert_eq!(worker.run(&[60_000], quick), [Outcome::TimedOut]);
+            assert_eq!(worker.run(&[60_000], patience), [Outcome::TimedOut]);
         }
-        assert_eq!(worker.run(&[0], quick), [Outcome::NotTried]);
+        assert_eq!(worker.run(&[0], patience), [Outcome::NotTried]);
     }
 
     #[test]
     fn a_thread_that_returns_is_free_again() {
         let mut worker = sleeper();
-        let quick = Patience { job: Duration::from_millis(5), ..PATIENCE };
-        assert_eq!(worker.run(&[100], quick), [Outcome::TimedOut]);
+        let patience = Patience { job: Duration::from_millis(100), ..PATIENCE };
+        assert_eq!(worker.run(&[1000], patience), [Outcome::TimedOut]);
         assert_eq!(worker.stuck(), 1);
         let deadline = Instant::now() + Duration::from_secs(10);
         while worker.stuck() > 0 {

@@ -102,7 +102,10 @@ pub fn until<T>(source: &mut dyn Source, what: &str, found: impl Fn(&ProcessSamp
 /// The process, once its program runs (a child is its parent's image until it executes).
 pub fn running(source: &mut dyn Source, fellow: &Fellow, program: &str) -> Process {
     until(source, program, |sample| {
-        sample.find(fellow.pid()).filter(|process| &*process.identity.name == program).cloned()
+        let process = sample.find(fellow.pid())?;
+        // In the middle of an exec the name is there before the command line.
+        let has_arguments = process.identity.cmdline.as_ref().is_some_and(|arguments| !arguments.is_empty());
+        (&*process.identity.name == program && has_arguments).then(|| process.clone())
     })
 }
 
