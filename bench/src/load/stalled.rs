@@ -13,7 +13,7 @@ use crate::report::Target;
 pub fn run(stage: &mut Stage, findings: &mut Findings) -> Result<()> {
     stage.fill_up(500)?;
     let quick = stage.setup.quick;
-    let (readers, stalled, rounds) = if quick { (90, 10, 1) } else { (900, 100, 3) };
+    let (readers, stalled, rounds) = if quick { (90, 10, 1) } else { (900, 100, 5) };
     // Longer than the 10 s after which a client that does not read is closed.
     let ticks = 15;
     let lists = Watching::Psiod(vec![subscription(1, "process.getall", None)]);
