@@ -10,7 +10,7 @@ use crate::answers::Question;
 use crate::lifecycle::fake::{Machine, events, table, watch};
 use crate::stats::Stats;
 use crate::subscriptions::group::{GroupKey, Told};
-use crate::subscriptions::subscriber::Seat;
+use crate::subscriptions::subscriber::{Listener, Seat, Subscriber};
 
 /// A group whose log a test writes.
 struct Group {
@@ -38,10 +38,13 @@ impl Group {
     }
 
     fn join_with(&self, table: &Table) -> QueueListener {
+        self.join_as(Seat::new(self.hub.clone()).clone(), table)
+    }
+
+    fn join_as(&self, member: Arc<Subscriber>, table: &Table) -> QueueListener {
         let viewer = Viewer::STRANGER;
         let question = Question { command: "process.watch", params: Box::default(), mode: Mode::Whole, viewer };
         let key = GroupKey { question, interval_ms: 100 };
-        let member = Seat::new(self.hub.clone()).clone();
         let membership = self.hub.join(key, || Told::Queue(self.queue.clone()), 0, member);
         let place = self.watch.log().place_after(table).unwrap();
         let first = rendered(&ProcessWatchEvent::first(WatchSource::ProcConnector, &table.sample.value), 5);
@@ -220,4 +223,18 @@ async fn what_is_more_than_the_log_keeps_is_counted() {
     let lost = event["lost"].as_u64().unwrap();
     assert_eq!((*seq, lost + pids(event).len() as u64), (2, 20_000));
     assert!(lost > 0 && event["list"].is_array());
+}
+
+#[tokio::test]
+async fn a_seat_that_is_given_up_leaves_nothing_behind() {
+    let group = Group::new();
+    let seat = Seat::new(group.hub.clone());
+    let (early, late) = (seat.reserve(&1.into()).unwrap(), seat.reserve(&2.into()).unwrap());
+    let [first, second] = [(); 2].map(|()| Listener::Queue(Box::new(group.join_as(seat.clone(), &table(&[1])))));
+    seat.begin(early, first);
+    let subscriber = Arc::clone(&seat);
+    drop(seat);
+    subscriber.begin(late, second);
+    assert!(group.hub.groups().is_empty());
+    assert_eq!(Arc::strong_count(&subscriber), 1);
 }
