@@ -99,7 +99,8 @@ pub fn resident_bytes(pid: u32) -> Result<f64> {
     Ok(pages * rustix::param::page_size() as f64)
 }
 
-/// Descriptors of a process.
+/// Descriptors of a process, without those that it keeps open for the processes of the machine: they come and go with
+/// these, not with its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptors {
     /// All of them.
@@ -113,10 +114,11 @@ impl Descriptors {
     pub fn read(pid: u32) -> Result<Self> {
         let mut descriptors = Self { all: 0, sockets: 0 };
         for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
-            if let Ok(target) = fs::read_link(entry?.path()) {
-                descriptors.all += 1;
-                descriptors.sockets += usize::from(target.as_os_str().as_encoded_bytes().starts_with(b"socket:"));
-            }
+            let Ok(target) = fs::read_link(entry?.path()) else { continue };
+            let target = target.as_os_str().as_encoded_bytes();
+            let of_process = target.strip_prefix(b"/proc/").and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit);
+            descriptors.all += usize::from(!of_process);
+            descriptors.sockets += usize::from(target.starts_with(b"socket:"));
         }
         Ok(descriptors)
     }
